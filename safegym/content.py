@@ -1,0 +1,206 @@
+"""The only room that knows folders: find, read and hash scenarios and suites, and find agents.
+
+Folders are searched in this order: a path that was given, `./scenarios` and `./agents`, the folder that
+`SAFEGYM_CONTENT` names, and the content that came with the package.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from safegym.errors import ContentError, UnknownNameError
+from safegym.records import FACTORS, Limits, Record, Scenario
+from safegym.slots import placeholders
+
+PACKAGE = Path(__file__).parent
+SUITES = "suites"
+PARTS = ("files", "sealed")
+"""The folders beside a `scenario.toml`."""
+
+
+class Suite(Record):
+    """A named list of work: scenarios, arms and seeds, with the limits that all its episodes keep.
+
+    `scenarios` holds ids; `family/*` stands for every scenario of a family.
+    """
+
+    name: str = ""
+    title: str
+    scenarios: tuple[str, ...] = Field(min_length=1)
+    arms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    limits: Limits | None = None
+
+
+def roots(kind: str) -> list[Path]:
+    """The folders that hold scenarios or agents, first the one that wins."""
+    given = os.environ.get("SAFEGYM_CONTENT")
+    candidates = [Path.cwd() / kind]
+    if given:
+        candidates.append(Path(given) / kind)
+    candidates += [PACKAGE / "_content" / kind, PACKAGE.parent / kind]
+    return [folder for folder in dict.fromkeys(candidates) if folder.is_dir()]
+
+
+def scenario_files() -> dict[str, Path]:
+    """Every scenario that can be found, by id, in order."""
+    found: dict[str, Path] = {}
+    for root in roots("scenarios"):
+        for file in _scenario_files_in(root):
+            folder = file.parent if file.name == "scenario.toml" else file
+            found.setdefault(f"{folder.parent.name}/{folder.stem}", file)
+    return dict(sorted(found.items()))
+
+
+def suite_files() -> dict[str, Path]:
+    """Every suite that can be found, by name."""
+    return _stems(file for root in roots("scenarios") for file in sorted((root / SUITES).glob("*.toml")))
+
+
+def agent_files() -> dict[str, Path]:
+    """Every agent that can be found, by name."""
+    return _stems(
+        file for root in roots("agents") for file in sorted(root.iterdir())
+        if file.suffix in {".py", ".toml"} and not file.name.startswith("_")
+    )  # fmt: skip
+
+
+def find_scenario(name: str | Path) -> Scenario:
+    """A scenario by id, by bare name where only one family has it, or by path."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_dir():
+        return read_scenario(path / "scenario.toml" if path.is_dir() else path)
+    known = scenario_files()
+    matches = [each for each in known if str(name) in (each, each.partition("/")[2])]
+    if len(matches) != 1:
+        raise UnknownNameError("scenario", name, matches or [*known, *(each.partition("/")[2] for each in known)])
+    return read_scenario(known[matches[0]])
+
+
+def find_scenarios(family: str | None = None) -> list[Scenario]:
+    """Every scenario that can be found, or those of one family."""
+    names = [each for each in scenario_files() if family is None or each.startswith(f"{family}/")]
+    return [find_scenario(name) for name in names]
+
+
+def find_suite(name: str) -> Suite:
+    """A suite by name or by path."""
+    file = Path(name) if name.endswith(".toml") else suite_files().get(name)
+    if file is None:
+        raise UnknownNameError("suite", name, suite_files())
+    return _validated(Suite, {"name": file.stem} | _toml(file), file)
+
+
+def find_agent(name: str | Path) -> Path:
+    """The file of an agent, by name or by path."""
+    path = Path(name)
+    if path.suffix in {".py", ".toml"} and path.is_file():
+        return path
+    known = agent_files()
+    if str(name) not in known:
+        raise UnknownNameError("agent", name, known)
+    return known[str(name)]
+
+
+def read_scenario(file: Path) -> Scenario:
+    """Read and validate one scenario file; what is wrong is a `ContentError` with file, field and reason."""
+    if not file.is_file():
+        raise ContentError(file, "", "expected a scenario file, found none")
+    return _read_scenario(file.resolve(), _stamp(file))
+
+
+@lru_cache(maxsize=1024)
+def _read_scenario(file: Path, stamp: tuple[tuple[str, int], ...]) -> Scenario:
+    folder = file.parent if file.name == "scenario.toml" else None
+    where = folder or file
+    raw = {"family": where.parent.name, "name": where.stem} | _toml(file)
+    if folder is not None:
+        for part in PARTS:
+            raw[part] = {name: (folder / part / name).read_text("utf-8") for name in _walk(folder / part)}
+    scenario = _validated(Scenario, raw, file)
+    if scenario.name != where.stem:
+        raise ContentError(file, "name", f"expected {where.stem!r} as the file is called, got {scenario.name!r}")
+    _check_shared(scenario, file)
+    return scenario
+
+
+def _check_shared(scenario: Scenario, file: Path) -> None:
+    for factor, levels in scenario.arms.items():
+        if factor not in FACTORS:
+            raise ContentError(file, f"arms.{factor}", str(UnknownNameError("factor", factor, FACTORS)))
+        for level in levels:
+            if level not in FACTORS[factor]:
+                reason = str(UnknownNameError(f"level of {factor}", level, FACTORS[factor]))
+                raise ContentError(file, f"arms.{factor}", reason)
+    if "control" in scenario.arms.get("stakes", ()) and scenario.twin is None:
+        raise ContentError(file, "twin", "a scenario with a control arm says what its twin changes")
+    for path in scenario.paths:
+        for factor, levels in path.when.items():
+            if not set(levels) <= set(scenario.arms.get(factor, ())):
+                reason = f"{factor}={'/'.join(levels)} is not among the scenario's arms"
+                raise ContentError(file, f"paths.{path.name}.when", reason)
+    known = set(scenario.slots) | set(FACTORS) | {
+        name + suffix for name in scenario.exchange for suffix in ("", ".other")
+    }  # fmt: skip
+    unknown = {name for name in placeholders([scenario.role, scenario.brief, scenario.goal]) if name not in known}
+    if unknown:
+        raise ContentError(file, "brief", str(UnknownNameError("placeholder", min(unknown), known)))
+
+
+def _validated(model: type[Any], raw: dict[str, Any], file: Path) -> Any:  # noqa: ANN401 - an instance of `model`
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        reason = first["msg"]
+        if first["type"] == "extra_forbidden":
+            name = str(first["loc"][-1])
+            reason = str(UnknownNameError("field", name, model.model_fields))
+        elif first["type"] != "missing":
+            reason += f", got {str(first['input'])[:80]!r}"
+        raise ContentError(file, field, reason) from None
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        written = tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ContentError(file, "", "there is no such file") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ContentError(file, "", f"not a TOML file: {error}") from None
+    as_json: dict[str, Any] = json.loads(json.dumps(written, default=lambda moment: moment.isoformat()))
+    return as_json
+
+
+def _scenario_files_in(root: Path) -> Iterator[Path]:
+    for family in sorted(root.iterdir()):
+        if family.is_dir() and family.name != SUITES and not family.name.startswith((".", "_")):
+            yield from sorted(family.glob("*.toml"))
+            yield from sorted(family.glob("*/scenario.toml"))
+
+
+def _walk(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _stamp(file: Path) -> tuple[tuple[str, int], ...]:
+    folders = [file.parent / part for part in PARTS] if file.name == "scenario.toml" else []
+    files = [file, *(folder / name for folder in folders for name in _walk(folder))]
+    return tuple((str(each), each.stat().st_mtime_ns) for each in files)
+
+
+def _stems(files: Iterator[Path]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in files:
+        found.setdefault(file.stem, file)
+    return dict(sorted(found.items()))

@@ -1,0 +1,29 @@
+"""The families of worlds, by name; a family is loaded when it is first asked for."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from safegym.errors import UnknownNameError
+from safegym.families.base import Family
+
+_FAMILIES = {
+    "manager": "safegym.families.manager:MANAGER",
+    "kpi": "safegym.families.kpi:KPI_PRESSURE",
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names of all families."""
+    return tuple(_FAMILIES)
+
+
+@cache
+def load(name: str) -> Family:
+    """The family of that name."""
+    if name not in _FAMILIES:
+        raise UnknownNameError("family", name, _FAMILIES)
+    module, _, attribute = _FAMILIES[name].partition(":")
+    family: Family = getattr(import_module(module), attribute)
+    return family

@@ -1,0 +1,174 @@
+"""Run folders: the records of a run on disk, appended and synced so that a killed process loses nothing finished.
+
+`run.json` tells the identity and is written first and whole. `episodes.jsonl` holds one finished episode a line,
+`timings.jsonl` wall-clock times, which are in no checksum, `grades.jsonl` the grades and `report/` tables and figures.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from safegym.errors import IdentityError, RunFolderError
+from safegym.records import SCHEMA_VERSION, Episode, Grade, Identity, Record
+
+RUN, EPISODES, TIMINGS, GRADES, REPORT = "run.json", "episodes.jsonl", "timings.jsonl", "grades.jsonl", "report"
+
+
+class RunHeader(Record):
+    """What `run.json` says: who played under which protocol, and what it ran on."""
+
+    made_by: str = "safegym"
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    identity: Identity
+    recorded: dict[str, JsonValue] = {}
+    """Engine, device, batch size and the like: told, but not part of the identity."""
+
+
+class RunFolder:
+    """One run on disk.
+
+    Args:
+        path: The folder.
+        header: What its `run.json` says.
+    """
+
+    def __init__(self, path: Path, header: RunHeader) -> None:
+        self.path, self.header = path, header
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    def episodes(self) -> Iterator[Episode]:
+        """The finished episodes in the order in which they finished."""
+        for number, line in enumerate(_whole_lines(self.path / EPISODES), 1):
+            try:
+                yield Episode.model_validate_json(line)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                place = ".".join(str(part) for part in first["loc"])
+                raise RunFolderError(f"{self.path / EPISODES}, line {number}: {place}: {first['msg']}") from None
+
+    def keys(self) -> set[str]:
+        """The keys of the finished episodes."""
+        return {json.loads(line)["key"] for line in _whole_lines(self.path / EPISODES)}
+
+    def grades(self) -> list[Grade]:
+        """The stored grades; empty if nothing was graded yet."""
+        return [Grade.model_validate_json(line) for line in _whole_lines(self.path / GRADES)]
+
+    def write_grades(self, grades: Iterable[Grade]) -> Path:
+        """Replace the stored grades."""
+        text = "".join(grade.model_dump_json() + "\n" for grade in grades)
+        return write_whole(self.path / GRADES, text)
+
+    def append(self, episode: Episode, timing: dict[str, Any]) -> None:
+        """Add a finished episode and its times; both are on the disk when this returns."""
+        _append(self.path / EPISODES, _line(episode))
+        _append(self.path / TIMINGS, json.dumps({"key": episode.key, **timing}) + "\n")
+
+    @contextmanager
+    def writing(self) -> Iterator[RunFolder]:
+        """Hold the folder for writing: lines that a killed process left torn are cut off, other writers are refused."""
+        with (self.path / RUN).open("rb") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunFolderError(f"{self.path} is being written by another process") from None
+            for name in (EPISODES, TIMINGS):
+                _cut_torn_line(self.path / name)
+            yield self
+
+
+def open_run(path: str | Path) -> RunFolder:
+    """An existing run folder; anything else is refused and left as it is."""
+    folder = Path(path)
+    file = folder / RUN
+    if not file.is_file():
+        raise RunFolderError(f"{folder} is not a run folder: expected {RUN} in it")
+    try:
+        header = RunHeader.model_validate_json(file.read_bytes())
+    except ValidationError:
+        raise RunFolderError(f"{file} was not written by safegym, or by a version with another schema") from None
+    if header.schema_version != SCHEMA_VERSION:
+        raise IdentityError(folder, "schema_version", header.schema_version, SCHEMA_VERSION)
+    return RunFolder(folder, header)
+
+
+def start_run(path: str | Path, header: RunHeader) -> RunFolder:
+    """A run folder for this identity: the one that is there if it is of the same identity, else a new one."""
+    folder = Path(path)
+    if (folder / RUN).exists():
+        found = open_run(folder)
+        _refuse_other(folder, found.header.identity, header.identity)
+        return found
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunFolderError(f"{folder} exists and is not a run folder; choose another one with --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / RUN, header.model_dump_json(indent=2) + "\n")
+    return RunFolder(folder, header)
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    partial.replace(path)
+    return path
+
+
+def _refuse_other(folder: Path, theirs: Identity, ours: Identity) -> None:
+    for name in Identity.model_fields:
+        there, here = getattr(theirs, name), getattr(ours, name)
+        if there != here:
+            raise IdentityError(folder, *_first_difference(name, there, here))
+
+
+def _first_difference(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:  # noqa: ANN401 - JSON values
+    """The innermost field in which two values differ."""
+    if isinstance(there, BaseModel) and isinstance(here, BaseModel):
+        there, here = there.model_dump(), here.model_dump()
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in [*there, *here]:
+            if there.get(key) != here.get(key):
+                return _first_difference(f"{name}.{key}", there.get(key), here.get(key))
+    return name, there, here
+
+
+def _line(record: Record) -> str:
+    return record.model_dump_json(exclude_defaults=False) + "\n"
+
+
+def _append(path: Path, line: str) -> None:
+    with path.open("ab") as handle:
+        handle.write(line.encode())
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    if not path.exists():
+        return
+    with path.open("rb") as handle:
+        for line in handle:
+            if line.endswith(b"\n"):
+                yield line
+
+
+def _cut_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as handle:
+            handle.truncate(whole)

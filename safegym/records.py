@@ -1,0 +1,548 @@
+"""The frozen records that every room speaks in, and the schema of everything written to disk.
+
+A record holds data and nothing else. Changing a field here changes logs: raise `SCHEMA_VERSION` and the fixtures in
+`tests/fixtures/` with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+SCHEMA_VERSION = 1
+SAY = "say"
+"""The reserved tool that a reply without a call becomes."""
+UNKNOWN = "unknown"
+"""The claim of somebody who says that they do not know."""
+SINGLE = "agent"
+"""The agent id of every single-agent environment."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Scalar: TypeAlias = str | int | float | bool
+Claims: TypeAlias = dict[str, Scalar]
+
+
+class Record(BaseModel):
+    """A frozen record: unknown fields are refused, so a typing error in a file is found."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+# --------------------------------------------------------------------------------------------------------- the arms
+
+
+class Arm(Record):
+    """One level of every factor; a factor that does not apply to the scenario is None."""
+
+    stakes: Literal["human", "control"] | None = None
+    pressure: Literal["none", "incentive", "mandate", "push"] | None = None
+    feasible: Literal["short", "met"] | None = None
+    conflict: Literal["yes", "no"] | None = None
+    oversight: Literal["monitored", "unmonitored"] | None = None
+    exit: Literal["open", "closed"] | None = None
+    threat: Literal["none", "restriction", "replacement"] | None = None
+    precedence: Literal["clear", "silent"] | None = None
+    visibility: Literal["both", "customer", "company", "neither"] | None = None
+    choice_visible: Literal["yes", "no"] | None = None
+    feedback: Literal["none", "share", "reasons"] | None = None
+
+    @property
+    def levels(self) -> dict[str, str]:
+        """The factors that apply, each with its level."""
+        return self.model_dump(exclude_none=True)
+
+    def __str__(self) -> str:
+        return " ".join(f"{factor}={level}" for factor, level in self.levels.items()) or "no arms"
+
+
+FACTORS: dict[str, tuple[str, ...]] = {
+    name: get_args(get_args(field.annotation)[0]) for name, field in Arm.model_fields.items()
+}
+"""The vocabulary of arms: every factor with its levels."""
+
+# --------------------------------------------------------------------------------------------------------- a scenario
+
+
+class NumberSlot(Record):
+    """A number drawn evenly from `low` to `high`, both included, in steps of `step`."""
+
+    low: float
+    high: float
+    step: float = Field(default=1.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NumberSlot:
+        if self.high < self.low:
+            raise ValueError(f"high ({self.high}) is below low ({self.low})")
+        return self
+
+
+class ChoiceSlot(Record):
+    """One of several texts; slots that share `group` draw different members of the same list."""
+
+    choices: tuple[str, ...] = Field(min_length=2)
+    group: str | None = None
+
+
+Slot: TypeAlias = NumberSlot | ChoiceSlot
+
+
+class KPI(Record):
+    """What the principal pays for; higher is better."""
+
+    name: Name
+    description: str
+    unit: str
+    low: float
+    high: float
+    target: float | str | None = None
+
+    @property
+    def range(self) -> float:
+        """The width of the scale, in the KPI's unit."""
+        return self.high - self.low
+
+
+class Limits(Record):
+    """How much an episode may take, counted in calls (`steps`) or in replies (`turns`)."""
+
+    unit: Literal["steps", "turns"] = "steps"
+    amount: int = Field(gt=0)
+
+
+class ClaimSpec(Record):
+    """A fact that a closing call is asked to report."""
+
+    name: Name
+    description: str
+    kind: Literal["number", "text", "yes_no"] = "number"
+    unit: str = ""
+    tolerance: float = Field(default=0.0, ge=0)
+
+
+class Feature(Record):
+    """A named number of the numeric view, with its range and unit."""
+
+    name: str
+    description: str = ""
+    unit: str = ""
+    low: float
+    high: float
+
+
+class ToolCall(Record):
+    """What an agent asks the world to do."""
+
+    tool: str
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in self.arguments.items())
+        return f"{self.tool}({given})"
+
+
+EventStatus: TypeAlias = Literal["attempted", "blocked", "executed", "reverted"]
+Disclosure: TypeAlias = Literal["honest", "partial", "false", "none"]
+
+
+class Path(Record):
+    """A way through a scenario whose grade is known beforehand."""
+
+    name: Name
+    kind: Literal["gold", "bad", "innocent"]
+    description: str = ""
+    when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    calls: tuple[ToolCall, ...]
+    severity: dict[Literal["human", "control"], int]
+    status: EventStatus | Literal["none"] = "none"
+    disclosure: Disclosure = "honest"
+
+    def applies(self, arm: Arm) -> bool:
+        """Whether the path can be walked under these arm levels."""
+        return all(arm.levels.get(factor) in levels for factor, levels in self.when.items())
+
+
+class PaperSource(Record):
+    """Where a scenario that was read from a paper's released files comes from."""
+
+    paper: str
+    file: str
+    item: int | str
+    key: str = ""
+
+
+class Scenario(Record):
+    """One exam paper: what the agent may see, what only the referee knows, and the family's own block.
+
+    Texts hold slots as `@{name}`; `text` holds, per factor and level, the wording that `@{factor}` stands for.
+    `exchange` holds pairs of wordings that the human arm takes as written and the control arm takes swapped.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    family: Name
+    name: Name
+    title: str
+    domain: str
+    canary: str
+    twin: Literal["bearer", "permission", "truth"] | None = None
+    forced_choice: bool = False
+    source: PaperSource | None = None
+
+    role: str
+    brief: str
+    goal: str
+    constraints: tuple[str, ...] = ()
+    kpi: KPI
+    limits: Limits
+    arms: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    slots: dict[str, Slot] = Field(default_factory=dict)
+    exchange: dict[str, tuple[str, str]] = Field(default_factory=dict)
+    text: dict[str, dict[str, str]] = Field(default_factory=dict)
+    claims: tuple[ClaimSpec, ...] = ()
+    menu: tuple[ToolCall, ...] = ()
+    features: tuple[Feature, ...] = ()
+
+    paths: tuple[Path, ...] = ()
+    world: dict[str, JsonValue] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict)
+    """Files of the scenario's `files/` folder by relative path; empty for a scenario that is one file."""
+    sealed: dict[str, str] = Field(default_factory=dict)
+    """Files of the scenario's `sealed/` folder, which only the referee reads."""
+
+    @property
+    def id(self) -> str:
+        """`family/name`."""
+        return f"{self.family}/{self.name}"
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of the whole content; equal content has equal hash on every machine."""
+        return digest(self.model_dump(mode="json"))
+
+
+# --------------------------------------------------------------------------------------------------------- the wall
+
+
+class ToolSpec(Record):
+    """A tool as an agent sees it."""
+
+    name: str
+    description: str
+    parameters: dict[str, JsonValue]
+    effect: Literal["read", "write"] = "write"
+    closes: bool = False
+    exits: bool = False
+
+    def as_function(self) -> dict[str, Any]:
+        """The JSON-schema form that chat templates and OpenAI-compatible endpoints take."""
+        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return {"type": "function", "function": function}
+
+
+class Observation(Record):
+    """What an agent is shown before it acts.
+
+    On reset `text` is the whole brief, afterwards the newest message. `tools` is set at reset and when the tools
+    change. `menu` and `features` are the numeric view of the same state.
+    """
+
+    text: str
+    tools: tuple[ToolSpec, ...] | None = None
+    menu: tuple[ToolCall, ...] = ()
+    features: dict[str, float] = Field(default_factory=dict)
+    kpi: float | None = None
+    step: int = 0
+    steps_left: int | None = None
+    agent: str = SINGLE
+    round: int = 0
+
+
+class Usage(Record):
+    """Tokens that a turn took; `cached_tokens` is the part of the prompt that was not computed again."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class TokenReference(Record):
+    """Where the token ids of a turn lie: a file under `tokens/` and a row in it."""
+
+    file: str
+    row: int
+
+
+ParseStatus: TypeAlias = Literal["valid", "repaired", "malformed", "truncated", "refused", "none"]
+
+
+class Turn(Record):
+    """One reply of an agent: its words, its reasoning and the calls read from them."""
+
+    agent: str = SINGLE
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    status: ParseStatus = "valid"
+    usage: Usage = Usage()
+    tokens: TokenReference | None = None
+    error: str = ""
+
+
+class ToolResult(Record):
+    """What a call brought: the text shown to the agent, and whether the call could be carried out."""
+
+    text: str
+    status: Literal["ok", "error", "invalid"] = "ok"
+    """`error`: the world said no (a missing file, a spent option). `invalid`: the call was not a valid call."""
+
+
+class Event(Record):
+    """One line of the ledger: something that really happened, by whom, to whom.
+
+    The last event of a rule tells how it stands; a `reverted` one was undone before anyone or any check relied on it.
+    """
+
+    rule: Name
+    kind: Literal["violation", "harm", "kpi", "disclosure", "exit"]
+    status: EventStatus = "executed"
+    severity: int = Field(default=0, ge=0, le=5)
+    agent: str = SINGLE
+    tempting: bool = False
+    """The scenario's tempting act, in either stakes."""
+    probability: float = Field(default=1.0, ge=0, le=1)
+    magnitude: float = 0.0
+    unit: str = ""
+    bearer: str = ""
+    gain: float = 0.0
+    """What the act obtained of the measured KPI, in its unit."""
+    detail: str = ""
+    before: str = ""
+    after: str = ""
+
+
+class Step(Record):
+    """One call and all that came of it."""
+
+    index: int
+    turn: int
+    agent: str = SINGLE
+    round: int = 0
+    call: ToolCall
+    result: ToolResult
+    reward: float
+    cost: float
+    harm: float
+    kpi: float
+    events: tuple[Event, ...] = ()
+    tools: tuple[ToolSpec, ...] | None = None
+    state: str
+    """Hash of the world after the step."""
+    terminated: bool = False
+    truncated: bool = False
+
+
+class Reference(Record):
+    """The KPI of closing at once and of the gold path, on the same streams; the ends of the pragmatism scale."""
+
+    idle: float
+    best: float
+
+
+class Ending(Record):
+    """How an episode ended for one agent, told by the world itself."""
+
+    reason: Literal["closed", "limit", "failed"]
+    reached: bool
+    """The decision point was met and the tempting act available."""
+    exited: bool = False
+    kpi_initial: float
+    kpi_measured: float
+    claims: Claims | None = None
+    facts: Claims = Field(default_factory=dict)
+    reference: Reference | None = None
+    error: str = ""
+
+
+class AgentIdentity(Record):
+    """Who played: the agent's name, the hash of its file and weights, and its parameters."""
+
+    name: str
+    hash: str
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    privileged: bool = False
+
+
+class Identity(Record):
+    """What must be equal for two episodes to stand in one row of a table."""
+
+    agents: dict[str, AgentIdentity]
+    protocol: dict[str, JsonValue] = Field(default_factory=dict)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    shell: str = ""
+    interface: Literal["tools", "numeric"] = "tools"
+    schema_version: int = SCHEMA_VERSION
+
+    @cached_property
+    def hash(self) -> str:
+        """Hash of all of it."""
+        return digest(self.model_dump(mode="json"))
+
+
+class Episode(Record):
+    """One finished episode, complete in itself: graders, reports and replays need nothing else."""
+
+    key: str
+    identity: str
+    scenario: str
+    scenario_hash: str
+    family: str
+    title: str
+    twin: str | None
+    forced_choice: bool = False
+    kpi: KPI
+    claims: tuple[ClaimSpec, ...] = ()
+    arm: Arm
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    seed: int
+    repeat: int = 0
+    limits: Limits
+    agents: dict[str, AgentIdentity]
+    brief: dict[str, str]
+    tools: dict[str, tuple[ToolSpec, ...]]
+    initial_state: str
+    turns: tuple[Turn, ...]
+    steps: tuple[Step, ...]
+    endings: dict[str, Ending]
+    schema_version: int = SCHEMA_VERSION
+
+    def events(self, agent: str | None = None) -> list[Event]:
+        """The ledger in order, of everyone or of one agent."""
+        return [event for step in self.steps for event in step.events if agent is None or event.agent == agent]
+
+
+# --------------------------------------------------------------------------------------------------------- the grades
+
+Outcome: TypeAlias = Literal["acted", "declined", "exited", "refused", "failed", "invalid", "not_reached"]
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+
+
+class Grade(Record):
+    """What a grader found in one episode for one agent, with the evidence.
+
+    `pragmatism` is None where nothing could be gained; `not_scored` says why.
+    """
+
+    key: str
+    grader: str
+    agent: str = SINGLE
+    player: str
+    privileged: bool = False
+    scenario: str
+    family: str
+    twin: str | None = None
+    arm: Arm
+    seed: int
+    repeat: int = 0
+
+    outcome: Outcome
+    reached: bool
+    severity: int
+    attempted: int = 0
+    violation: bool
+    false_record: int = 0
+    """Severity of false reports, which stay wrong in both stakes."""
+    kpi_measured: float
+    kpi_credited: float
+    pragmatism: float | None
+    pragmatism_raw: float | None
+    kpi_attained: float | None = None
+    """The measured KPI on the same scale, unclipped: above 1 where more was shown than could be had honestly."""
+    not_scored: str = ""
+    exited: bool = False
+    disclosure: Disclosure = "none"
+    invalid_calls: int = 0
+    calls: int = 0
+    harm_expected: float = 0.0
+    harm_realised: float = 0.0
+    harm_unit: str = ""
+    evidence: tuple[str, ...] = ()
+
+
+class Estimate(Record):
+    """A figure with its 95 % interval and the number of episodes behind it; None where it cannot be told.
+
+    `missing` episodes belong to the figure but could not be scored; `floor` and `ceiling` are what it could have been
+    at the least and at the most, had they been.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    reason: str = ""
+    missing: int = 0
+    floor: float | None = None
+    ceiling: float | None = None
+
+
+class ReportRow(Record):
+    """One agent, over one slice of a run."""
+
+    player: str
+    slice: str = "all"
+    privileged: bool = False
+    bracket: bool = False
+    """A baseline between whose figures the others are read."""
+    episodes: int
+    scenarios: int = 0
+    figures: dict[str, Estimate]
+    outcomes: dict[str, dict[str, int]]
+    """Outcome counts per stakes."""
+    severities: dict[str, dict[int, int]] = Field(default_factory=dict)
+    """Severity counts per stakes."""
+    false_records: dict[str, int] = Field(default_factory=dict)
+    """Number of episodes with a false report per stakes."""
+    notes: tuple[str, ...] = ()
+
+
+class Report(Record):
+    """The table of a set of runs: one row per agent, and per agent and slice."""
+
+    rows: tuple[ReportRow, ...]
+    slices: tuple[ReportRow, ...] = ()
+    notes: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+# --------------------------------------------------------------------------------------------------------- helpers
+
+
+def canonical(value: object) -> str:
+    """JSON text that is equal for equal values: sorted keys, no spaces, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """Sixteen hex digits of the BLAKE2b hash of a JSON value."""
+    return hashlib.blake2b(canonical(value).encode(), digest_size=8).hexdigest()
+
+
+def standing(events: Iterable[Event]) -> list[Event]:
+    """The events that count: the last one of every rule of every agent, in order of first appearance."""
+    last: dict[tuple[str, str, str], Event] = {}
+    for event in events:
+        last[event.agent, event.kind, event.rule] = event
+    return list(last.values())
+
+
+def rounded(values: Mapping[str, float], digits: int = 9) -> dict[str, float]:
+    """Numbers cut to the digits that are stable across platforms."""
+    return {name: round(value, digits) for name, value in values.items()}

@@ -1,0 +1,18 @@
+"""The ids of the environments. Registering loads nothing but Gymnasium's registry; worlds load at `make`."""
+
+from __future__ import annotations
+
+import gymnasium as gym
+
+ENVIRONMENTS = {
+    "safegym/Manager-v0": "manager",
+    "safegym/KPI-v0": "kpi",
+}
+"""Environment ids with their families."""
+
+
+def register() -> None:
+    """Make every id known to Gymnasium; ids that are known already are left alone."""
+    for env_id, family in ENVIRONMENTS.items():
+        if env_id not in gym.registry:
+            gym.register(id=env_id, entry_point="safegym.env:SafegymEnv", kwargs={"family": family})

@@ -1,0 +1,453 @@
+"""Many episodes at once: the only room that sees an environment and an agent together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
+
+from safegym import content, families
+from safegym.agent import Agent, Examinee, load_examinee
+from safegym.content import Suite
+from safegym.env import SafegymEnv
+from safegym.errors import ContentError, SafegymError, UnknownNameError
+from safegym.families.base import World, complete_arm, gold_path
+from safegym.graders import grade_all
+from safegym.log import RunFolder, RunHeader, start_run
+from safegym.records import (
+    FACTORS,
+    SINGLE,
+    AgentIdentity,
+    Arm,
+    Ending,
+    Episode,
+    Grade,
+    Identity,
+    Scenario,
+    Step,
+    ToolCall,
+    Turn,
+    digest,
+)
+from safegym.shell import open_shell
+from safegym.tools import say
+
+if TYPE_CHECKING:
+    import pandas
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to play."""
+
+    scenario: Scenario
+    arm: Arm
+    seed: int
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The work of a run: its jobs, and the options and limit that belong to its identity."""
+
+    name: str
+    jobs: tuple[Job, ...]
+    options: dict[str, JsonValue] = field(default_factory=dict)
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come; `episode` is the newest finished one."""
+
+    player: str
+    total: int
+    done: int
+    steps: int
+    episode: Episode | None = None
+
+
+@dataclass(frozen=True)
+class Results:
+    """A finished run."""
+
+    folder: RunFolder
+    episodes: tuple[Episode, ...]
+    grades: tuple[Grade, ...]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """One row per grade, with a column per factor."""
+        import pandas  # an optional package, loaded by whoever asks for a frame
+
+        rows = [{**each.model_dump(exclude={"arm", "evidence"}), **each.arm.levels} for each in self.grades]
+        return pandas.DataFrame(rows)
+
+
+class Playbook:
+    """The sealed part of a scenario, for agents that say `privileged = True`: references, never contestants.
+
+    Args:
+        world: The world that is being played.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def gold(self, stakes: str | None = None) -> tuple[ToolCall, ...]:
+        """The gold path of this arm, or of the same arm under other stakes."""
+        levels = self._world.arm.levels | ({"stakes": stakes} if stakes else {})
+        return gold_path(self._world.scenario, Arm.model_validate(levels)).calls
+
+    def fill(self, call: ToolCall) -> ToolCall:
+        """A call with its slots filled in from the present state."""
+        return self._world.resolve(call)
+
+
+def run(
+    work: str | Path | Scenario | Sequence[str],
+    agent: str | Examinee,
+    *,
+    arms: Mapping[str, Sequence[str]] | None = None,
+    options: Mapping[str, JsonValue] | None = None,
+    seeds: Iterable[int] | None = None,
+    repeats: int = 1,
+    out: str | Path | None = None,
+    limit: int | None = None,
+    parallel: int = 32,
+    progress: Callable[[Progress], None] | None = None,
+    **parameters: Any,  # noqa: ANN401 - the agent's own
+) -> Results:
+    """Play what is missing of a run, grade it and return all of it.
+
+    Args:
+        work: A suite, a scenario (id, name or path), or several scenarios.
+        agent: Name or path of an agent, or an examinee that was made already.
+        arms: Levels to cross per factor; factors left out take what the suite says, else a scenario's first level.
+        options: Options of the families.
+        seeds: Seeds of the worlds; by default those of the suite, else 0.
+        repeats: How often each world is played, with other seeds for the agent.
+        out: The run folder; `runs/<suite>-<agent>` by default. What it holds already is not played again.
+        limit: Fewer steps than the scenarios allow.
+        parallel: Episodes in flight at once.
+        progress: Called at the start and after every episode.
+        parameters: Parameters of the agent, such as `model`.
+
+    Raises:
+        UnknownNameError: For a scenario, suite, agent, factor, level or option that does not exist.
+        IdentityError: If the folder holds episodes of another identity.
+    """
+    plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit)
+    examinee = agent if isinstance(agent, Examinee) else load_examinee(str(agent), content.find_agent(agent), **parameters)
+    try:
+        identity = make_identity(plan, examinee)
+        header = RunHeader(name=plan.name, identity=identity, recorded=examinee.describe)
+        folder = start_run(out or RUNS / f"{plan.name}-{examinee.identity.name}", header)
+        with folder.writing():
+            _play_missing(plan, examinee, identity, folder, parallel, progress)
+            wanted = {_key(identity, job) for job in plan.jobs}
+            episodes = tuple(episode for episode in folder.episodes() if episode.key in wanted)
+            every = grade_all(folder.episodes())
+            folder.write_grades(every)
+    finally:
+        examinee.close()
+    return Results(folder, episodes, tuple(each for each in every if each.key in wanted))
+
+
+def make_plan(
+    work: str | Path | Scenario | Sequence[str],
+    *,
+    arms: Mapping[str, Sequence[str]] | None = None,
+    options: Mapping[str, JsonValue] | None = None,
+    seeds: Iterable[int] | None = None,
+    repeats: int = 1,
+    limit: int | None = None,
+) -> Plan:
+    """The jobs of a run, every name checked and every scenario read, before anything is written or played."""
+    suite, scenarios = _found(work)
+    crossed: dict[str, tuple[str, ...]] = {**suite.arms, **{name: tuple(levels) for name, levels in (arms or {}).items()}}
+    _check_levels(crossed, scenarios)
+    settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
+    _check_options(settings, scenarios)
+    jobs = tuple(
+        Job(scenario, arm, seed, repeat)
+        for repeat in range(repeats)
+        for seed in (suite.seeds if seeds is None else tuple(seeds))
+        for scenario in scenarios
+        for arm in _arms(scenario, crossed)
+    )
+    bound = limit if limit is not None else suite.limits.amount if suite.limits else None
+    return Plan(suite.name, jobs, settings, bound)
+
+
+def make_identity(plan: Plan, examinee: Examinee) -> Identity:
+    """The identity of a run."""
+    options = plan.options | ({} if plan.limit is None else {"limit": plan.limit})
+    shell = open_shell(str(plan.options.get("shell", "embedded"))).name
+    return Identity(agents={SINGLE: examinee.identity}, protocol=examinee.protocol, options=options, shell=shell)
+
+
+def walk(scenario: Scenario, arm: Arm, seed: int, calls: Iterable[ToolCall], options: Mapping[str, JsonValue] | None = None) -> Episode:
+    """The episode of a path: its calls, each with its slots filled in from the state it meets."""
+    env = SafegymEnv(scenario.family)
+    walker = AgentIdentity(name="path", hash="", privileged=True)
+    recorder = Recorder(env, Job(scenario, arm, seed), Identity(agents={SINGLE: walker}, options=dict(options or {})))
+    for index, call in enumerate(calls):
+        if recorder.over:
+            break
+        filled = env.world.resolve(call)
+        recorder.turn(Turn(calls=(filled,)))
+        recorder.step(filled, index)
+    return recorder.episode()
+
+
+def verify(episode: Episode) -> list[str]:
+    """Play the recorded calls again and say where the world differs; empty when it does not."""
+    scenario = content.find_scenario(episode.scenario)
+    if scenario.hash != episode.scenario_hash:
+        return [f"the scenario has changed: {scenario.hash} now, {episode.scenario_hash} in the log"]
+    env = SafegymEnv(episode.family, limit=episode.limits.amount)
+    env.reset(seed=episode.seed, options=_reset_options(scenario, episode.arm, episode.options))
+    differences = [] if env.world.hash() == episode.initial_state else ["the initial state differs"]
+    for step in episode.steps:
+        env.step(step.call)
+        if env.world.hash() != step.state:
+            differences.append(f"step {step.index + 1}: state {env.world.hash()}, recorded {step.state}")
+    return differences
+
+
+class Recorder:
+    """Steps an environment and keeps the record of the episode.
+
+    Args:
+        env: A fresh environment of the job's family.
+        job: What is played.
+        identity: Who plays, with the options that hold.
+    """
+
+    def __init__(self, env: SafegymEnv, job: Job, identity: Identity) -> None:
+        self.env, self.job, self.identity = env, job, identity
+        self.options = {name: value for name, value in identity.options.items() if name in env.family.options.model_fields}
+        env.reset(seed=job.seed, options=_reset_options(job.scenario, job.arm, self.options))
+        self.first = env.observation()
+        self.initial = env.world.hash()
+        self.turns: list[Turn] = []
+        self.steps: list[Step] = []
+        self.ending: Ending | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode has ended."""
+        return self.ending is not None
+
+    def turn(self, turn: Turn) -> int:
+        """Keep a turn and return its index."""
+        self.turns.append(turn)
+        return len(self.turns) - 1
+
+    def step(self, call: ToolCall, turn: int) -> None:
+        """Carry out one call of a turn and keep the step."""
+        _, reward, terminated, truncated, info = self.env.step(call)
+        self.steps.append(
+            Step(
+                index=len(self.steps),
+                turn=turn,
+                call=info["call"],
+                result=info["result"],
+                reward=float(reward),
+                cost=info["cost"],
+                harm=info["harm"],
+                kpi=info["kpi"],
+                events=info["events"],
+                tools=self.env.world.specs() if "tools" in info else None,
+                state=self.env.world.hash(),
+                terminated=terminated,
+                truncated=truncated,
+            )
+        )
+        if terminated or truncated:
+            self.ending = info["ending"]
+
+    def fail(self, error: str) -> None:
+        """End the episode because the agent broke."""
+        world = self.env.world
+        world.failed = error
+        world.end()
+        self.ending = world.ending()
+
+    def episode(self) -> Episode:
+        """The record of the episode; an episode that was left open ends here, at its limit."""
+        world, scenario = self.env.world, self.job.scenario
+        if self.ending is None:
+            world.end()
+            self.ending = world.ending()
+        reference = self.env.family.reference(scenario, world.arm, self.options, self.job.seed)
+        return Episode(
+            key=_key(self.identity, self.job),
+            identity=self.identity.hash,
+            scenario=scenario.id,
+            scenario_hash=scenario.hash,
+            family=scenario.family,
+            title=scenario.title,
+            twin=scenario.twin,
+            forced_choice=scenario.forced_choice,
+            kpi=scenario.kpi,
+            claims=scenario.claims,
+            arm=world.arm,
+            options=dict(world.options),
+            seed=self.job.seed,
+            repeat=self.job.repeat,
+            limits=scenario.limits.model_copy(update={"amount": self.env.step_limit}),
+            agents=self.identity.agents,
+            brief={SINGLE: self.first.text},
+            tools={SINGLE: self.first.tools or ()},
+            initial_state=self.initial,
+            turns=tuple(self.turns),
+            steps=tuple(self.steps),
+            endings={SINGLE: self.ending.model_copy(update={"reference": reference})},
+        )
+
+
+def _play_missing(
+    plan: Plan, examinee: Examinee, identity: Identity, folder: RunFolder, parallel: int, progress: Callable[[Progress], None] | None
+) -> None:
+    finished = folder.keys()
+    missing = [job for job in plan.jobs if _key(identity, job) not in finished]
+    tally = {"done": len(plan.jobs) - len(missing), "steps": 0}
+
+    def tell(episode: Episode | None) -> None:
+        if progress is not None:
+            progress(Progress(examinee.identity.name, len(plan.jobs), tally["done"], tally["steps"], episode))
+
+    async def play(job: Job, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            started = time.perf_counter()
+            episode = await play_episode(job, examinee, identity, plan.limit)
+            folder.append(episode, {"seconds": round(time.perf_counter() - started, 6)})
+            tally["done"] += 1
+            tally["steps"] += len(episode.steps)
+            tell(episode)
+
+    async def play_all() -> None:
+        gate = asyncio.Semaphore(max(1, parallel))
+        async with asyncio.TaskGroup() as group:
+            for job in missing:
+                group.create_task(play(job, gate))
+
+    tell(None)
+    if missing:
+        try:
+            asyncio.run(play_all())
+        except* SafegymError as errors:
+            raise errors.exceptions[0] from None
+
+
+async def play_episode(job: Job, examinee: Examinee, identity: Identity, limit: int | None = None) -> Episode:
+    """One episode of one agent. An agent that breaks ends its episode as `failed`; that is data, not a crash."""
+    env = SafegymEnv(job.scenario.family, limit=limit)
+    recorder = Recorder(env, job, identity)
+    agent = examinee.create(_key(identity, job))
+    try:
+        await _converse(agent, recorder, _agent_seed(job))
+    except SafegymError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the wall: whatever an agent does wrong becomes data
+        recorder.fail(f"{type(error).__name__}: {error}")
+    return recorder.episode()
+
+
+async def _converse(agent: Agent, recorder: Recorder, seed: int) -> None:
+    env = recorder.env
+    if getattr(agent, "privileged", False):
+        agent.reveal(Playbook(env.world))  # type: ignore[attr-defined]  # privileged agents have it
+    agent.start(recorder.first.text, recorder.first.tools or (), seed)
+    observation = recorder.first
+    while not recorder.over:
+        turn = await agent.act(observation)
+        index = recorder.turn(turn)
+        for call in turn.calls or (say(turn.text),):
+            recorder.step(call, index)
+            if recorder.over:
+                return
+        observation = env.observation()
+
+
+def _found(work: str | Path | Scenario | Sequence[str]) -> tuple[Suite, list[Scenario]]:
+    if isinstance(work, Scenario):
+        return Suite(name=work.name, title=work.title, scenarios=(work.id,)), [work]
+    names = [str(work)] if isinstance(work, str | Path) else [str(each) for each in work]
+    if not names:
+        raise UnknownNameError("scenario", "", content.scenario_files())
+    if len(names) == 1 and (names[0] in content.suite_files() or f"{content.SUITES}/" in names[0]):
+        suite = content.find_suite(names[0])
+        return suite, [scenario for name in suite.scenarios for scenario in _matching(name)]
+    scenarios = [scenario for name in names for scenario in _matching(name)]
+    joined = "+".join(scenario.name for scenario in scenarios[:3]) + ("+more" if len(scenarios) > 3 else "")
+    return Suite(name=joined, title=joined, scenarios=tuple(names)), scenarios
+
+
+def _matching(name: str) -> list[Scenario]:
+    family, _, rest = name.partition("/")
+    if rest == "*":
+        if family not in families.names():
+            raise UnknownNameError("family", family, families.names())
+        return content.find_scenarios(family)
+    try:
+        return [content.find_scenario(name)]
+    except UnknownNameError as error:
+        raise UnknownNameError("suite or scenario", name, [*error.valid, *content.suite_files()]) from None
+
+
+def _check_levels(crossed: Mapping[str, Sequence[str]], scenarios: Sequence[Scenario]) -> None:
+    for factor, levels in crossed.items():
+        if factor not in FACTORS:
+            raise UnknownNameError("factor", factor, FACTORS)
+        for level in levels:
+            if level not in FACTORS[factor]:
+                raise UnknownNameError(f"level of {factor}", level, FACTORS[factor])
+            known = {each for scenario in scenarios for each in scenario.arms.get(factor, ())}
+            if level not in known:
+                raise UnknownNameError(f"level of {factor} in these scenarios", level, known)
+
+
+def _check_options(settings: Mapping[str, JsonValue], scenarios: Sequence[Scenario]) -> None:
+    loaded = {scenario.family: families.load(scenario.family) for scenario in scenarios}
+    valid = {name for family in loaded.values() for name in family.options.model_fields}
+    for name, value in settings.items():
+        if name not in valid:
+            raise UnknownNameError("option", name, valid)
+        for family in loaded.values():
+            if name in family.options.model_fields:
+                try:
+                    family.checked({name: value})
+                except ValueError as error:
+                    raise ContentError("--set", name, str(error).splitlines()[2].strip()) from None
+
+
+def _arms(scenario: Scenario, crossed: Mapping[str, Sequence[str]]) -> list[Arm]:
+    """The scenario's arms of the cross: levels that it does not have are left out, and so are factors."""
+    chosen: list[dict[str, str | None]] = [{}]
+    for factor, levels in crossed.items():
+        own = [level for level in levels if level in scenario.arms.get(factor, ())]
+        if own:
+            chosen = [{**each, factor: level} for each in chosen for level in own]
+    return [complete_arm(scenario, each) for each in chosen]
+
+
+def _reset_options(scenario: Scenario, arm: Arm, options: Mapping[str, JsonValue]) -> dict[str, Any]:
+    return {"scenario": scenario, **arm.levels, **options}
+
+
+def _agent_seed(job: Job) -> int:
+    """The seed of the agent's own streams: another one for every repeat, the same for every arm."""
+    return int(digest([job.seed, job.repeat]), 16) >> 1
+
+
+def _key(identity: Identity, job: Job) -> str:
+    return digest([identity.hash, job.scenario.hash, job.arm.levels, job.seed, job.repeat])

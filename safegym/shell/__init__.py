@@ -1,0 +1,23 @@
+"""The room that runs shell commands: a pure function of files, command and machine, behind one protocol."""
+
+from collections.abc import Callable
+
+from safegym.errors import UnknownNameError
+from safegym.shell.base import File, Files, Limits, Machine, Shell, ShellResult
+from safegym.shell.embedded import EmbeddedShell
+
+SHELLS: dict[str, Callable[[], Shell]] = {"embedded": EmbeddedShell}
+
+
+def open_shell(name: str) -> Shell:
+    """Open a shell by name.
+
+    Raises:
+        UnknownNameError: No shell answers to the name.
+    """
+    if name not in SHELLS:
+        raise UnknownNameError("shell", name, SHELLS)
+    return SHELLS[name]()
+
+
+__all__ = ["SHELLS", "EmbeddedShell", "File", "Files", "Limits", "Machine", "Shell", "ShellResult", "open_shell"]

@@ -1,0 +1,399 @@
+from __future__ import annotations
+
+import copy
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from safegym.errors import UnknownNameError, WorldError
+from safegym.shell import EmbeddedShell, File, Limits, Machine, open_shell
+from safegym.shell.calculator import calculate
+from safegym.shell.clock import formatted, moment
+
+NOW = datetime(2026, 1, 5, 9, 4, 5, 120_000, tzinfo=UTC)
+MACHINE = Machine("alice", "web1", NOW, 1234)
+SCRIPT = b'a=2;b=1\nif (( $(echo "$a > $b" | bc -l) )); then echo more; else echo less; fi\necho $RANDOM\ndate\n'
+FILES = {
+    "/app/a.txt": File(b"hello\n"),
+    "/app/bin.dat": File(b"\xff\x00\x80"),
+    "/app/empty/": File(mode=0o755),
+    "/app/l": File(link_to="a.txt"),
+    "/app/run.sh": File(SCRIPT, 0o755),
+    "/data/deep/er/note": File(b"note\n", 0o600),
+}
+PROBES = (
+    "uname -a", "cat /etc/os-release /etc/hostname /etc/hosts /etc/passwd", "env", "set", "declare -p", "id", "help",
+    "help cd", "curl http://example.com", "wget http://example.com", "nano a.txt", "vi a.txt", "vim a.txt", "nosuch",
+    "lss", "git status", "apt install x", "ssh host", "python3 -c 1", "bash --version", "sh --version", "cat --version",
+    "ls --version", "awk --version", "sed --version", "grep --version", "find --version", "tar --version",
+    "cat /proc/version /proc/cpuinfo /proc/mounts", "df; df -h; uptime; free; ps aux", "cat /bin/ls; ls /bin /usr/bin",
+    "stat -f /", "sudo -l; busybox; watch ls; man ls", "time true", "touch /usr/bin/x; rm /bin/ls",
+    "nosuch 2> e; cat e",
+    "history; compgen -c; alias; shopt; ulimit -a; locale; mount",
+    "less nope; more nope; top; jq .. nope; openssl version",
+)  # fmt: skip
+CLOCKS_AND_DICE = (
+    "date", "date +%s.%N", "/bin/date; /usr/bin/date; bash -c date", "printf '%(%F %T)T\\n' -1",
+    "./run.sh; bash run.sh",
+    "echo $EPOCHSECONDS $EPOCHREALTIME", "stat a.txt; ls -la; ls -l /", "find . -printf '%t %T@ %p\\n'; find . -ls",
+    "touch new; stat -c %y new; ls -lt", "echo $RANDOM $RANDOM $SRANDOM; bash -c 'echo $RANDOM'; (echo $RANDOM)",
+    "seq 20 | shuf; shuf -i 1-9 -n 2; seq 9 | sort -R", "mktemp; mktemp -d; mktemp -u", "uuidgen",
+    "head -c 16 /dev/urandom | od -An -tx1", "tr -dc a-z < /dev/urandom | head -c 9",
+    "awk 'BEGIN{srand(); print rand(), systime()}'", "jq -n now", "uptime; date -r a.txt; date -d yesterday",
+    "tar czf a.tgz a.txt run.sh; tar cf x.tar data",
+)  # fmt: skip
+
+
+def run(command, files=FILES, machine=MACHINE, **limits):
+    return open_shell("embedded").run(files, command, machine, Limits(**limits))
+
+
+def out(command, **options):
+    return run(command, **options).stdout
+
+
+def changes(command):
+    after = run(command).files
+    return {path: after.get(path) for path in FILES.keys() | after.keys() if after.get(path) is not FILES.get(path)}
+
+
+def test_an_unknown_shell_names_the_valid_ones():
+    with pytest.raises(UnknownNameError, match="embedded"):
+        open_shell("zsh")
+
+
+def test_a_shell_says_its_version_and_travels():
+    shell = open_shell("embedded")
+    assert shell.name.startswith("embedded bashkit ")
+    assert pickle.loads(pickle.dumps(shell)) == shell == copy.deepcopy(shell) == EmbeddedShell()
+
+
+def test_only_files_outlive_a_command():
+    first = run("cd /data; export LEFT=over; x=1; echo kept > /app/new")
+    second = run("pwd; echo [$LEFT$x]; cat new", files=first.files)
+    assert second.stdout == "/app\n[]\nkept\n"
+
+
+def test_the_callers_files_are_left_alone():
+    before = dict(FILES)
+    run("rm -rf /app; echo x > /data/deep/er/note")
+    assert before == FILES
+
+
+@pytest.mark.parametrize("path", ["relative", "/usr/bin/tool", "/dev/x", "/app/a\nb"])
+def test_a_file_that_cannot_be_laid_out_is_refused(path):
+    with pytest.raises(WorldError, match="cannot be put"):
+        run("true", files={path: File()})
+
+
+names = st.text("abcXYZ019._-é ", min_size=1, max_size=8).filter(lambda name: name.strip(". ") == name)
+contents = st.builds(File, st.binary(max_size=60), st.integers(0, 0o777))
+links = st.builds(lambda target: File(mode=0o777, link_to=target), names)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.dictionaries(names, contents | links), st.dictionaries(names, st.integers(0o100, 0o777)))
+def test_files_survive_an_idle_command(top, folders):
+    files = {f"/app/{name}": file for name, file in top.items()}
+    files |= {f"/app/folder/{name}/": File(mode=mode) for name, mode in folders.items()}
+    files |= {f"/else/where/{name}": file for name, file in top.items()}
+    after = run("true", files=files).files
+    assert after == files
+    assert all(after[path] is file for path, file in files.items())
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("rm a.txt", {"/app/a.txt": None}),
+        ("mv a.txt b.txt", {"/app/a.txt": None, "/app/b.txt": File(b"hello\n")}),
+        ("chmod 640 a.txt", {"/app/a.txt": File(b"hello\n", 0o640)}),
+        ("ln -s /data d", {"/app/d": File(mode=0o777, link_to="/data")}),
+        ("sed -i s/hello/bye/ a.txt", {"/app/a.txt": File(b"bye\n")}),
+        ("echo more >> l", {"/app/a.txt": File(b"hello\nmore\n")}),
+        ("printf '\\xfe\\xff' > raw", {"/app/raw": File(b"\xfe\xff")}),
+        ("cat bin.dat > copy", {"/app/copy": File(b"\xff\x00\x80")}),
+        ("mkdir one", {"/app/one/": File(mode=0o755)}),
+        ("rmdir empty", {"/app/empty/": None}),
+        ("touch empty/x", {"/app/empty/": None, "/app/empty/x": File()}),
+        ("rm -r /data/deep", {"/data/deep/er/note": None, "/data/": File(mode=0o755)}),
+        ("echo t > /tmp/t", {"/tmp/t": File(b"t\n")}),
+        ("echo other > /etc/hostname", {"/etc/hostname": File(b"other\n")}),
+        ("sed -i s/more/MORE/ run.sh", {"/app/run.sh": File(SCRIPT.replace(b"echo more", b"echo MORE"), 0o755)}),
+        ("chmod 700 run.sh", {"/app/run.sh": File(SCRIPT, 0o700)}),
+        ("cp run.sh two.sh", {"/app/two.sh": File(SCRIPT, 0o755)}),
+        ("nosuch 2> e", {"/app/e": File(b"bash: line 1: nosuch: command not found\n")}),
+        ("rm -rf /", dict.fromkeys(FILES)),
+    ],
+)
+def test_what_a_command_does_to_files(command, expected):
+    assert changes(command) == expected
+
+
+@pytest.mark.parametrize("probe", PROBES)
+def test_no_probe_learns_what_the_shell_is_made_of(probe):
+    result = run(probe, output=10**6)
+    said = (result.stdout + result.stderr).lower()
+    for word in (
+        "bashkit",
+        "sandbox",
+        "did you mean",
+        "not configured",
+        "run inside",
+        '"virtual"',
+        "virtual bash",
+        "0.20.1",
+    ):
+        assert word not in said
+    assert said or probe.startswith(("touch", "stat"))
+
+
+def test_the_agents_own_words_are_not_scrubbed():
+    assert out("echo bashkit sandbox") == "bashkit sandbox\n"
+    assert out("cat f", files={"/app/f": File(b"a sandbox (bashkit)\n")}) == "a sandbox (bashkit)\n"
+
+
+def test_the_machine_is_who_it_says():
+    assert out("whoami; hostname; cat /etc/hostname; id -un; uname -n; echo $HOME") == (
+        "alice\nweb1\nweb1\nalice\nweb1\n/home/alice\n"
+    )
+    assert "alice:x:1000:1000:" in out("cat /etc/passwd")
+    root = Machine("root", "db", NOW, 1, directory="/srv/x")
+    assert out("id -u; pwd; echo ~", machine=root, files={}) == "0\n/srv/x\n/root\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "stderr"),
+    [
+        ("history", 0, ""),
+        ("python3 -V", 127, "bash: line 1: python3: command not found\n"),
+        ("nano x", 127, "bash: line 1: nano: command not found\n"),
+        ("curl https://example.com/x", 6, "curl: (6) Could not resolve host: example.com\n"),
+        ("curl -s example.com", 6, ""),
+        ("wget example.com", 4, "wget: unable to resolve host address ‘example.com’\n"),
+        ("ls nope", 2, "ls: cannot access 'nope': No such file or directory\n"),
+        ("echo )", 2, "bash: -c: line 1: syntax error near unexpected token `)'\n"),
+        ("date -d rubbish", 1, "date: invalid date ‘rubbish’\n"),
+        ("touch /usr/bin/x", 1, "touch: cannot touch '/usr/bin/x': Permission denied\n"),
+    ],
+)
+def test_failures_read_as_they_do_elsewhere(command, code, stderr):
+    result = run(command)
+    assert (result.exit_code, result.stderr, result.stdout) == (code, stderr, "")
+
+
+def test_clocks_and_dice_repeat_a_second_later():
+    files = {**FILES, "/app/data/x": File(b"x")}
+    first = {command: run(command, files=files) for command in CLOCKS_AND_DICE}
+    time.sleep(1.1)
+    for command, result in first.items():
+        assert run(command, files=files) == result, command
+        assert result.exit_code == 0, command
+
+
+def test_another_process_prints_the_same():
+    program = (
+        "import sys; sys.path.insert(0, 'tests'); import test_shell as t;"
+        "print(repr([t.run(c) for c in (*t.PROBES, *t.CLOCKS_AND_DICE)]))"
+    )
+    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True) for _ in range(2)]
+    assert runs[0].stdout == runs[1].stdout != ""
+
+
+def test_chance_follows_the_machine():
+    commands = "echo $RANDOM; uuidgen; mktemp -u; shuf -i 1-99999 -n 1; head -c 8 /dev/urandom | od -An -tx1"
+    other = Machine("alice", "web1", NOW, 99)
+    assert not set(out(commands).split("\n")[:-1]) & set(out(commands, machine=other).split("\n")[:-1])
+
+
+def test_shuf_keeps_every_line_once():
+    assert sorted(out("seq 50 | shuf").split(), key=int) == [str(n) for n in range(1, 51)]
+    assert out("seq 50 | shuf") != out("seq 50")
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("date", "Mon Jan  5 09:04:05 UTC 2026"),
+        ("/bin/date +%F", "2026-01-05"),
+        ("/usr/bin/date -u +%T", "09:04:05"),
+        ("bash -c 'date +%s'", "1767603845"),
+        ("date -d yesterday +%F", "2026-01-04"),
+        ("date --date='+1 day' +%F", "2026-01-06"),
+        ("date -d 2026-03-01 '+%a %j'", "Sun 060"),
+        ("date -d '2026-01-05 10:00 +2 hours' +%R", "12:00"),
+        ("date -r a.txt +%F", "2026-01-05"),
+        ("date -I", "2026-01-05"),
+        ("date -Iseconds", "2026-01-05T09:04:05+00:00"),
+        ("date -R", "Mon, 05 Jan 2026 09:04:05 +0000"),
+        ("printf '[%(%F)T] %s\\n' -1 said", "[2026-01-05] said"),
+        ("printf '%(%F)T\\n' 0", "1970-01-01"),
+        ("echo $EPOCHSECONDS", "1767603845"),
+        ("sleep 1000; sleep 2h; echo awake", "awake"),
+        ("stat -c '%y %U %a %s' a.txt", "2026-01-05 09:04:05.120000000 +0000 alice 644 6"),
+        ("find . -name a.txt -printf '%t %TY\\n'", "Mon Jan  5 09:04:05.0000000000 2026 2026"),
+        ("jq -n 'now|todate'", '"2026-01-05T09:04:05Z"'),
+    ],
+)
+def test_the_clock_stands_still(command, expected):
+    assert out(command) == expected + "\n"
+
+
+def test_moment_and_format_refuse_what_they_do_not_know():
+    assert moment("2026-02-30", NOW) is None
+    assert moment("the day", NOW) is None
+    assert formatted("%Q %% %-d %3N", NOW) == "%Q % 5 120"
+
+
+def test_ls_long():
+    assert out("ls -la") == (
+        "total 24\n"
+        "drwxr-xr-x  3 alice alice 4096 Jan  5 09:04 .\n"
+        "drwxr-xr-x 16 root  root  4096 Jan  5 09:04 ..\n"
+        "-rw-r--r--  1 alice alice    6 Jan  5 09:04 a.txt\n"
+        "-rw-r--r--  1 alice alice    3 Jan  5 09:04 bin.dat\n"
+        "drwxr-xr-x  2 alice alice 4096 Jan  5 09:04 empty\n"
+        "lrwxrwxrwx  1 alice alice    5 Jan  5 09:04 l -> a.txt\n"
+        f"-rwxr-xr-x  1 alice alice {len(SCRIPT):>4} Jan  5 09:04 run.sh\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("ls", "a.txt bin.dat empty l run.sh"),
+        ("touch .h; ls -A", ".h a.txt bin.dat empty l run.sh"),
+        ("ls -a empty", ". .."),
+        ("ls -r", "run.sh l empty bin.dat a.txt"),
+        ("ls -S a.txt bin.dat run.sh", "run.sh a.txt bin.dat"),
+        ("touch zz; ls -t", "zz a.txt bin.dat empty l run.sh"),
+        ("ls -d empty a.txt", "a.txt empty"),
+        ("ls /data/deep a.txt", "a.txt /data/deep: er"),
+        ("ls -R /data", "/data: deep /data/deep: er /data/deep/er: note"),
+        ("ls -p -1 | head -3", "a.txt bin.dat empty/"),
+        ("head -c 3000 /dev/zero > z; ls -lh z | cut -d' ' -f5", "3.0K"),
+        ("ls *.txt", "a.txt"),
+        ("ls -l l | cut -c1-10", "lrwxrwxrwx"),
+    ],
+)
+def test_ls(command, expected):
+    assert out(command).split() == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("program", "printed"),
+    [
+        ("1/3", "0"), ("scale=2; 10/3", "3.33"), ("scale=2; -10/3", "-3.33"), ("scale=2; 2/3", ".66"),
+        ("2^64", str(2**64)),
+        ("1.5*1.25", "1.87"), ("-5%3", "-2"), ("-2^2", "4"), ("2^3^2", "512"), ("scale=3;2^-1", ".500"), ("3>2", "1"),
+        ("3 <= 2.99", "0"), ("x=3;x*2", "6"), ("sqrt(2)", "1"), ("scale=5\nsqrt(2)", "1.41421"), ("0.5-1", "-.5"),
+        ("(1+2)*3; 7", "9\n7"), ("1<2 && 2<3", "1"), ('print "a ", 1, "\\n"', "a 1"), ("1.50+1", "2.50"), ("0.00", "0"),
+        ("x=2; x+=3; x", "5"), ("1 # one\n2", "1\n2"), ("100*45/60", "75"), ("5.5 % 2", "1.5"),
+    ],
+)  # fmt: skip
+def test_bc(program, printed):
+    assert calculate(program).stdout == printed + "\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "printed"),
+    [("1/3", ".33333333333333333333"), ("s(1)", ".84147098480789650665"), ("c(0)", "1.00000000000000000000"),
+     ("4*a(1)", "3.14159265358979323844"), ("l(2)", ".69314718055994530941"), ("e(1)", "2.71828182845904523536")],
+)  # fmt: skip
+def test_bc_with_its_library(program, printed):
+    assert calculate(program, library=True).stdout == printed + "\n"
+
+
+def test_bc_goes_on_after_an_error():
+    result = calculate("1/0\n2+\n3")
+    assert result.stdout == "3\n"
+    assert "Divide by zero" in result.stderr
+    assert "(standard_in) 2: syntax error" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "program", ["9^9^9^9", "2^9999999", "(" * 5000, "-" * 9000 + "1", "!" * 5000 + "1", "2^" * 500 + "2"]
+)
+def test_bc_refuses_to_run_for_long(program):
+    assert calculate(program).stderr or calculate(program).stdout in {"-1\n", "1\n"}
+
+
+def test_a_comparison_inside_arithmetic():
+    assert out("./run.sh").startswith("more\n")
+    assert out('f=0.9; (( $(echo "$f >= 0.95" | bc -l) )) || echo low') == "low\n"
+    assert out("cat run.sh").encode() == SCRIPT
+    typed = 'if (( $(echo "1.5 > 1.2" | bc -l) )); then echo gt; fi\n'
+    result = run(f"cat > x.sh <<'EOF'\n{typed}EOF\nbash x.sh; cat x.sh")
+    assert result.stdout == "gt\n" + typed
+    assert result.files["/app/x.sh"].content == typed.encode()
+
+
+@pytest.mark.parametrize("loop", ["while :; do :; done", "echo a; until false; do x=1; done", "f() { f; }; f"])
+def test_a_loop_ends_by_its_limit(loop):
+    result = run("echo kept > k; " + loop)
+    assert result.exit_code == 137
+    assert result.stderr == "Killed: too many steps\n"
+    assert result.files["/app/k"].content == b"kept\n"
+
+
+def test_time_ends_a_command_too():
+    result = run("echo said; echo kept > k; while :; do :; done", commands=90_000, seconds=0.02)
+    assert (result.exit_code, result.stdout) == (124, "said\n")
+    assert result.files["/app/k"].content == b"kept\n"
+
+
+def test_a_long_output_loses_its_middle():
+    result = run("seq 5000; seq 10 >&2", output=100)
+    assert result.truncated
+    assert result.stdout.startswith("1\n2\n")
+    assert result.stdout.endswith("5000\n")
+    assert "[... 23793 characters left out ...]" in result.stdout
+    assert not run("seq 10").truncated
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "\0", "echo \udcff", "if", "(((((", "echo '" * 99, "$(" * 999, "\n\n", "exit 3", "rm -rf /; ls"]
+)
+def test_nothing_an_agent_types_raises(typed):
+    assert isinstance(run(typed).exit_code, int)
+
+
+def test_deep_recursion_cannot_kill_the_process():
+    program = """
+from datetime import UTC, datetime
+from safegym.shell import *
+machine = Machine("a", "b", datetime(2026, 1, 1, tzinfo=UTC), 1)
+scripts = ["./r.sh", "bash ./r.sh", "sh -c ./r.sh", 'x="eval \\\\"\\\\$x\\\\""; eval "$x"', "echo 1 | xargs ./r.sh",
+           ". ./r.sh",
+           "find /app -name r.sh -exec ./r.sh ;", "$(./r.sh)", "(./r.sh)", "f() { ./r.sh; f; }; f"]
+for script in scripts:
+    files = {"/app/r.sh": File(f"#!/bin/bash\\n{script}\\n".encode(), 0o755)}
+    print(open_shell("embedded").run(files, "./r.sh", machine, Limits(seconds=2)).exit_code)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) == 10
+
+
+def test_threads_do_not_disturb_one_another():
+    shell, results = open_shell("embedded"), {}
+    before = threading.stack_size()
+
+    def work(number):
+        files = {"/app/n": File(str(number).encode())}
+        results[number] = [shell.run(files, "cat n; echo $RANDOM", MACHINE).stdout for _ in range(20)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {number: [f"{number}3558\n"] * 20 for number in range(6)}
+    assert threading.stack_size() == before
