@@ -121,7 +121,7 @@ def _described(scenario: Scenario, arm: Mapping[str, str | None], seed: int, sea
         "hash": scenario.hash,
         "brief": world.brief(),
         "tools": [spec.model_dump(mode="json") for spec in world.specs()],
-        "menu": [str(call) for call in world.menu()],
+        "menu": [str(call) for call in world.menu],
     }
     if sealed:
         found["paths"] = [

@@ -18,12 +18,14 @@ from pydantic import Field, ValidationError
 
 from safegym.errors import ContentError, UnknownNameError
 from safegym.records import FACTORS, Limits, Record, Scenario
-from safegym.slots import placeholders
+from safegym.slots import OTHER, placeholders
 
 PACKAGE = Path(__file__).parent
 SUITES = "suites"
 PARTS = ("files", "sealed")
 """The folders beside a `scenario.toml`."""
+LATER = ("letter.", "fact.")
+"""Placeholders that a world fills in: the letter of an option, the present truth of a fact."""
 
 
 class Suite(Record):
@@ -148,19 +150,19 @@ def _check_shared(scenario: Scenario, file: Path) -> None:
             if not set(levels) <= set(scenario.arms.get(factor, ())):
                 reason = f"{factor}={'/'.join(levels)} is not among the scenario's arms"
                 raise ContentError(file, f"paths.{path.name}.when", reason)
-    known = set(scenario.slots) | set(FACTORS) | {
-        name + suffix for name in scenario.exchange for suffix in ("", ".other")
-    }  # fmt: skip
-    unknown = {name for name in placeholders([scenario.role, scenario.brief, scenario.goal]) if name not in known}
-    if unknown:
-        raise ContentError(file, "brief", str(UnknownNameError("placeholder", min(unknown), known)))
+    known = {*scenario.slots, *FACTORS, *(name + suffix for name in scenario.exchange for suffix in ("", OTHER))}
+    told = scenario.model_dump(include={"role", "brief", "goal", "constraints", "text", "exchange", "world", "menu", "paths"})
+    for field, value in told.items():
+        unknown = {name for name in placeholders(value) - known if not name.startswith(LATER)}
+        if unknown:
+            raise ContentError(file, field, str(UnknownNameError("placeholder", min(unknown), known)))
 
 
 def _validated(model: type[Any], raw: dict[str, Any], file: Path) -> Any:  # noqa: ANN401 - an instance of `model`
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
         field = ".".join(str(part) for part in first["loc"])
         reason = first["msg"]
         if first["type"] == "extra_forbidden":

@@ -33,7 +33,8 @@ _PYTHON = re.compile(r"\[?\s*[A-Za-z_][\w.]*\(")
 _OPENING = re.compile(r"\{\s*[\"']?(?:tool|name|function|tool_name)\b|\[\s*\{\s*[\"']?(?:tool|name)\b")
 _THINKING = re.compile(r"\A\s*(?:<think>)?(.*?)</think>\s*", re.DOTALL)
 _REFUSAL = re.compile(
-    r"\b(?:i(?:['’]m| am) (?:very |so |truly |really )?(?:sorry|unable|not able|not comfortable|not willing|not going to)"
+    r"\b(?:i(?:['’]m| am) (?:very |so |truly |really )?"
+    r"(?:sorry|unable|not able|not comfortable|not willing|not going to)"
     r"|i (?:can(?:['’]t|not|not)|can not|won['’]t|will not|must decline|have to decline|refuse|decline|am unable)"
     r"|i(?:['’]d| would) rather not|as an ai\b[^.]*\b(?:can(?:['’]t|not)|unable)"
     r"|unable to (?:assist|help|comply|fulfill))",
@@ -85,6 +86,8 @@ def parse(
     dialect: str = "json",
     tools: Sequence[ToolSpec] = (),
     finish: Literal["stop", "length"] = "stop",
+    *,
+    strict: bool = False,
 ) -> Parsed:
     """Read the calls of a reply.
 
@@ -93,10 +96,11 @@ def parse(
         dialect: The dialect that the model was taught, a name of `DIALECTS`.
         tools: The tools on offer; they name positional arguments and tell a pythonic call from prose.
         finish: Whether the reply was cut.
+        strict: Whether calls of other dialects stay prose, as they must where a grammar has guarded the dialect.
     """
     if dialect not in DIALECTS:
         raise UnknownNameError("dialect", dialect, DIALECTS)
-    order = [dialect, *(other for other in _READERS if other != dialect)]
+    order = [dialect, *(other for other in _READERS if other != dialect and not strict)]
     for name in order:
         found = _READERS[name](text, {tool.name: tool for tool in tools})
         if found.attempted:

@@ -140,7 +140,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         return Observation(
             text=self.text,
             tools=tools if tools != self._tools or self.steps == 0 else None,
-            menu=tuple(self.world.menu()),
+            menu=self.world.menu,
             features=self.features(),
             kpi=self.world.kpi(),
             step=self.steps,
@@ -188,8 +188,8 @@ class SafegymEnv(gym.Env[Any, Any]):
         size = MENU_SLOTS if self.scenario_name is None else len(self.world.scenario.menu)
         mask = np.zeros(size, dtype=np.int8)
         if not self.world.closed:
-            menu = self.world.menu()
-            mask[: len(menu)] = [self.world.available(self.world.resolve(call)) for call in menu]
+            menu = self.world.menu
+            mask[: len(menu)] = [self.world.available(call) for call in menu]
         return mask
 
     def _call(self, action: Any) -> ToolCall:  # noqa: ANN401 - see the class
@@ -199,7 +199,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         return self._from_menu(call.arguments.get("index")) if call.tool == MENU else call
 
     def _from_menu(self, index: object) -> ToolCall:
-        menu = self.world.menu()
+        menu = self.world.menu
         if not isinstance(index, int) or not 0 <= index < len(menu):
             return ToolCall(tool=SAY, arguments={"text": f"menu entry {index}"})
         return self.world.resolve(menu[index])

@@ -18,6 +18,10 @@ class ToolError(SafegymError):
     """A call that cannot be carried out; its message becomes the agent's next observation."""
 
 
+class InvalidCallError(ToolError):
+    """A call that is not a valid call of any tool: an unknown name, a wrong argument, a claim of the wrong kind."""
+
+
 class WorldError(SafegymError):
     """A world broke one of its own promises: a bug, never the agent's fault."""
 

@@ -19,6 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 T = TypeVar("T")
 Words = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
 
+BLOCK = 16
+"""How many numbers a stream computes at once; which number is which does not depend on it."""
+
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -70,13 +73,16 @@ class Stream:
     seed: int
     name: str
     episode: int = 0
-    counter: int = field(default=0)
+    counter: int = 0
+    _ahead: list[float] = field(default_factory=list, repr=False, compare=False)
 
     def uniform(self) -> float:
         """The next number in [0, 1)."""
-        value = float(uniform(self.seed, self.episode, self.name, self.counter))
+        if not self._ahead:
+            block = uniform(self.seed, self.episode, self.name, np.arange(self.counter, self.counter + BLOCK))
+            self._ahead = block[::-1].tolist()
         self.counter += 1
-        return value
+        return self._ahead.pop()
 
     def integer(self, high: int) -> int:
         """The next integer from 0 to `high` - 1."""

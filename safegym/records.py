@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -222,7 +221,7 @@ class Scenario(Record):
     def __hash__(self) -> int:
         return hash(self.hash)
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """Hash of the whole content; equal content has equal hash on every machine."""
         return digest(self.model_dump(mode="json"))
@@ -390,7 +389,7 @@ class Identity(Record):
     interface: Literal["tools", "numeric"] = "tools"
     schema_version: int = SCHEMA_VERSION
 
-    @cached_property
+    @property
     def hash(self) -> str:
         """Hash of all of it."""
         return digest(self.model_dump(mode="json"))

@@ -371,11 +371,13 @@ async def _converse(agent: Agent, recorder: Recorder, seed: int) -> None:
     while not recorder.over:
         turn = await agent.act(observation)
         index = recorder.turn(turn)
+        first = len(recorder.steps)
         for call in turn.calls or (say(turn.text),):
             recorder.step(call, index)
             if recorder.over:
                 return
-        observation = env.observation()
+        results = [step.result.text for step in recorder.steps[first:]]
+        observation = env.observation().model_copy(update={"text": "\n\n".join(results)})
 
 
 def _found(work: str | Path | Scenario | Sequence[str]) -> tuple[Suite, list[Scenario]]:

@@ -135,7 +135,7 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
 def harmonic_mean(first: Array | float, second: Array | float) -> Array:
     """2ab / (a + b) of two numbers or arrays that are not negative; 0 where both are 0."""
     product, total = np.asarray(2.0 * first * second), np.asarray(first + second, dtype=np.float64)
-    return np.divide(product, total, out=np.zeros_like(total), where=total > 0)
+    return np.asarray(np.divide(product, total, out=np.zeros_like(total), where=total > 0))
 
 
 def paired(
@@ -168,7 +168,7 @@ def bounds(value: float | None, n: float, missing: float, low: float = 0.0, high
 
 @lru_cache(maxsize=4096)
 def _exponential(cluster: str) -> Array:
-    return -np.log1p(-uniform(SEED, 0, f"cluster {cluster}", np.arange(DRAWS)))
+    return np.asarray(-np.log1p(-uniform(SEED, 0, f"cluster {cluster}", np.arange(DRAWS))))
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
 
-from safegym.errors import ToolError, hint
+from safegym.errors import InvalidCallError, hint
 from safegym.records import SAY, ToolCall, ToolSpec
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -67,19 +67,19 @@ def tools_of(world: type) -> dict[str, Tool]:
 
 
 def check_call(call: ToolCall, tools: Mapping[str, Tool]) -> dict[str, Any]:
-    """The checked arguments of a call, converted to the method's types; a `ToolError` says what is wrong."""
+    """The checked arguments of a call, converted to the method's types; an `InvalidCallError` says what is wrong."""
     known = tools.get(call.tool)
     if known is None:
-        raise ToolError(f"There is no tool {call.tool!r}; {hint(call.tool, tools)}")
+        raise InvalidCallError(f"There is no tool {call.tool!r}; {hint(call.tool, tools)}")
     try:
         checked = known.arguments.model_validate(call.arguments)
     except ValidationError as error:
-        raise ToolError(f"{call.tool}: {_explain(error, known.spec)}") from None
+        raise InvalidCallError(f"{call.tool}: {_explain(error, known.spec)}") from None
     arguments = {name: getattr(checked, name) for name in type(checked).model_fields}
     for parameter, valid in known.choices.items():
         if arguments[parameter] not in valid:
             reason = hint(str(arguments[parameter]), valid)
-            raise ToolError(f"{call.tool}: {parameter} cannot be {arguments[parameter]!r}; {reason}")
+            raise InvalidCallError(f"{call.tool}: {parameter} cannot be {arguments[parameter]!r}; {reason}")
     return arguments
 
 

@@ -71,7 +71,7 @@ class ModelReply:
     reasoning: str = ""
     calls: tuple[ToolCall, ...] | None = None
     finish: Literal["stop", "length"] = "stop"
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     prompt_ids: tuple[int, ...] = ()
     completion_ids: tuple[int, ...] = ()
 
@@ -127,13 +127,3 @@ class Model(Protocol):
 
     def close(self) -> None:
         """Free what the model holds; requests in flight fail with a `ModelError`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """The parts of a model that are told once: name, digest, traits and engine."""
-
-    name: str
-    digest: str
-    traits: ModelTraits
-    describe: dict[str, JsonValue] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Literal
@@ -252,7 +252,7 @@ class BatchWorker:
 def sample(
     logits: _Logits, temperature: float, noise: float, matcher: Matcher | None = None, call_bias: float = 0.0
 ) -> int:
-    """One token: the likeliest at temperature 0, otherwise the one at quantile `noise` in the order of the vocabulary."""
+    """One token: the likeliest at temperature 0, otherwise the one at quantile `noise` in vocabulary order."""
     scores = logits.astype(np.float64)
     if matcher is not None:
         if call_bias and matcher.opening is not None:
@@ -269,6 +269,3 @@ def _reject(job: Job, error: Exception) -> None:
     if not job.future.done():
         told = error if isinstance(error, ModelError) else ModelError(f"the model failed: {error}")
         job.future.set_exception(told)
-
-
-Submit = Callable[[Job], Future[Completion]]

@@ -120,20 +120,23 @@ class GroupedRows:
     def save(self, row: int, length: int) -> Saved | None:
         """A copy of the first columns of a row."""
         layers = self._cache.layers
-        return tuple((each.keys[row, :, :length].clone(), each.values[row, :, :length].clone()) for each in layers)
+        with self._torch.inference_mode():
+            return tuple((each.keys[row, :, :length].clone(), each.values[row, :, :length].clone()) for each in layers)
 
     def restore(self, row: int, saved: Saved, length: int) -> None:
         """Fill the first columns of a row from a copy."""
-        for layer, (keys, values) in zip(self._cache.layers, saved, strict=True):
-            layer.reserve(length)
-            layer.keys[row, :, :length] = keys[:, :length]
-            layer.values[row, :, :length] = values[:, :length]
+        with self._torch.inference_mode():
+            for layer, (keys, values) in zip(self._cache.layers, saved, strict=True):
+                layer.reserve(length)
+                layer.keys[row, :, :length] = keys[:, :length]
+                layer.values[row, :, :length] = values[:, :length]
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first columns of one row over another."""
-        for layer in self._cache.layers:
-            layer.keys[target, :, :length] = layer.keys[source, :, :length]
-            layer.values[target, :, :length] = layer.values[source, :, :length]
+        with self._torch.inference_mode():
+            for layer in self._cache.layers:
+                layer.keys[target, :, :length] = layer.keys[source, :, :length]
+                layer.values[target, :, :length] = layer.values[source, :, :length]
 
 
 class PlainRows:

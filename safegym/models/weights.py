@@ -10,13 +10,14 @@ import base64
 import hashlib
 import importlib
 import importlib.metadata
+import io
 import json
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,7 @@ def find_weights(model: str) -> Weights:
     folder = Path(model).expanduser()
     if folder.is_dir():
         return _from_folder(model, folder)
-    looks_like_path = model.startswith((".", "/", "~")) or model.count("/") != 1
-    if looks_like_path or folder.parent.is_dir() and model.count("/") == 0:
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
         parent = folder.parent
         siblings = [each.name for each in parent.iterdir() if each.is_dir()] if parent.is_dir() else []
         near = f"; {hint(folder.name, siblings)}" if siblings else ""
@@ -136,7 +136,7 @@ def convert_gguf(source: Path, folder: Path) -> None:
     partial = Path(tempfile.mkdtemp(prefix=".converting-", dir=folder.parent))
     try:
         where: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True}
-        with quiet():
+        with quiet(), redirect_stderr(io.StringIO()):  # the GGUF reader has a progress bar that no setting reaches
             model = transformers.AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **where)
             tokenizer = transformers.AutoTokenizer.from_pretrained(source.parent, **where)
             # What was read is no longer quantised, but transformers still believes so and would refuse to save.

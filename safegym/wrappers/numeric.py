@@ -47,7 +47,7 @@ class Features(gym.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
         RecordConstructorArgs.__init__(self, normalise=normalise)
         super().__init__(env)
         self.raw_space = safegym_env(env).feature_space()
-        if normalise and not np.isfinite(self.raw_space.high).all():
+        if normalise and safegym_env(env).scenario_name is None:
             raise ValueError("expected an environment with a fixed scenario= to normalise features, got a drawn one")
         self.normalise = normalise
         self.observation_space = gym.spaces.Box(0.0, 1.0, self.raw_space.shape) if normalise else self.raw_space

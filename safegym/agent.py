@@ -1,0 +1,382 @@
+"""Who plays: the Agent protocol, the tool-calling agent over any model, and the files that describe both.
+
+An agent file is either `<name>.toml`, a model with its settings, or `<name>.py`, a module with a class `Agent`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from pydantic import Field, JsonValue, ValidationError
+
+from safegym.dialects import DIALECTS, parse
+from safegym.errors import ContentError, ModelError, UnknownNameError
+from safegym.models import BACKENDS, load_model
+from safegym.models.base import Message, Model, ModelReply, ModelRequest, TransientModelError
+from safegym.records import AgentIdentity, Observation, Record, ToolCall, ToolSpec, Turn, digest
+
+ENGINE = ("device", "dtype", "batch_size", "cached_tokens")
+"""Fields of an agent file that say how a model is computed: recorded, never part of an identity."""
+OMITTED = "\n\n(The oldest messages are left out.)"
+REMINDER = "\n\nReply with one JSON call."
+EXAMPLE: tuple[Message, ...] = (
+    {"role": "user", "content": "Call the tool example with the value 1." + REMINDER},
+    {"role": "assistant", "content": '{"tool":"example","arguments":{"value":1}}'},
+)
+"""Shown before the brief to models whose template has no tools. It names no real tool, so that it favours none."""
+_KEPT = 0.75
+
+
+class Agent(Protocol):
+    """One episode's player."""
+
+    def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
+        """Begin an episode.
+
+        Args:
+            brief: The whole brief, the text of the observation at reset.
+            tools: The tools on offer.
+            seed: Seed of the agent's own randomness, the repeat folded in.
+        """
+
+    async def act(self, observation: Observation) -> Turn:
+        """Answer an observation; the first one is that of the reset, whose text is the brief."""
+
+
+@dataclass(frozen=True)
+class Examinee:
+    """Who plays: identity, protocol and a maker of one-episode players.
+
+    Attributes:
+        identity: Name, hash and parameters.
+        protocol: How the agent is asked: dialect, constrained, sampling, limits.
+        create: Makes a player for one episode from a session id that no other episode has.
+        close: Frees what all players share.
+        describe: Engine, device, dtype, batch size: recorded, not identity.
+    """
+
+    identity: AgentIdentity
+    protocol: dict[str, JsonValue]
+    create: Callable[[str], Agent]
+    close: Callable[[], None] = lambda: None
+    describe: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class AgentFile(Record):
+    """The fields of `agents/<name>.toml`."""
+
+    model: str
+    """A folder, a hub id or `wheel:<distribution>`; for other backends what they take."""
+    backend: str = "hf"
+    """A name of `safegym.models.BACKENDS`."""
+    constrained: bool = False
+    """Whether calls must follow the tools' schemas, token by token; prose stays possible."""
+    dialect: str = "auto"
+    """How the model writes calls; `auto` reads it from the chat template."""
+    temperature: float = Field(default=0.7, ge=0)
+    max_tokens: int = Field(default=512, gt=0)
+    """The most new tokens of a turn."""
+    context: int = Field(default=8192, gt=0)
+    """The most tokens of prompt and reply; the oldest messages go first, the brief never."""
+    system: str = ""
+    """A system prompt; for models without native tools, the list of tools follows it."""
+    call_bias: float = 0.0
+    """Added to the logits of tokens that open a call, at the first token of a constrained reply."""
+    max_string: int | None = Field(default=None, gt=0)
+    """The most characters of a constrained text argument whose schema sets no bound."""
+    device: str | None = None
+    dtype: str | None = None
+    batch_size: int | None = Field(default=None, gt=0)
+    cached_tokens: int | None = Field(default=None, gt=0)
+
+
+class ToolCallingAgent:
+    """The tool-calling agent over any model.
+
+    A request that fails for good reasons of its own (`TransientModelError`: the backend has already tried again) is a
+    turn without calls, status `none`, whose `error` says why, so that the other episodes go on. Any other `ModelError`
+    means that no further reply can be had: it is raised and stops the run.
+
+    Args:
+        model: The model, shared by all episodes.
+        settings: How to ask it.
+        session: An id that no other episode has.
+    """
+
+    def __init__(self, model: Model, settings: AgentFile, session: str = "") -> None:
+        self.model, self.settings, self.session = model, settings, session
+        self.dialect = model.traits.dialect if settings.dialect == "auto" else settings.dialect
+        self.context = min(settings.context, model.traits.context)
+        self._tools: tuple[ToolSpec, ...] = ()
+        self._brief = ""
+        self._history: list[Message] = []
+        self._omitted = False
+        self._seed = self._turn = 0
+
+    def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
+        """Begin an episode."""
+        self._brief, self._tools, self._seed, self._turn = self._clean(brief), tools, seed, 0
+        self._history, self._omitted = [], False
+
+    async def act(self, observation: Observation) -> Turn:
+        """Show the observation to the model and read its reply."""
+        if observation.tools is not None:
+            self._tools = observation.tools
+        self._show(observation)
+        request = self._fit()
+        self._turn += 1
+        try:
+            reply = await self.model.complete(request)
+        except TransientModelError as error:
+            self._history.append({"role": "assistant", "content": ""})
+            return Turn(status="none", error=str(error))
+        return self._read(reply)
+
+    def _show(self, observation: Observation) -> None:
+        text = self._clean(observation.text)
+        if not self._history and text == self._brief:
+            return
+        calls = self._history[-1].get("tool_calls", ()) if self._history else ()
+        if not calls:
+            reminder = "" if self.model.traits.native_tools else REMINDER
+            self._history.append({"role": "user", "content": text + reminder})
+        for index, call in enumerate(calls, 1):
+            # The newest message answers the whole turn; templates want one message per call.
+            content = text if index == len(calls) else "(see the last result)"
+            named = {"tool_call_id": call["id"], "name": call["function"]["name"]}
+            self._history.append({"role": "tool", "content": content, **named})
+
+    def _read(self, reply: ModelReply) -> Turn:
+        if reply.calls is None:
+            parsed = parse(reply.text, self.dialect, self._tools, reply.finish, strict=self.settings.constrained)
+            calls, text, status = parsed.calls, parsed.text, parsed.status
+        else:
+            calls, text = reply.calls, reply.text.strip()
+            status = "valid" if calls else parse(text, self.dialect, self._tools, reply.finish).status
+        message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+        if calls and self.model.traits.native_tools:
+            wired = [_wire(call, f"call{self._turn:04d}{index}") for index, call in enumerate(calls)]
+            message |= {"content": text, "tool_calls": wired}
+        self._history.append(message)
+        return Turn(text=text, reasoning=reply.reasoning, calls=calls, status=status, usage=reply.usage)
+
+    def _messages(self) -> tuple[Message, ...]:
+        system = self.settings.system
+        if not self.model.traits.native_tools:
+            system = "\n\n".join(each for each in (system, tool_prompt(self._tools)) if each)
+        brief = self._brief + (OMITTED if self._omitted else "")
+        first: list[Message] = [{"role": "system", "content": system}] if system else []
+        if not self.model.traits.native_tools:
+            first += EXAMPLE
+            brief += REMINDER
+        return (*first, {"role": "user", "content": brief}, *self._history)
+
+    def _request(self) -> ModelRequest:
+        return ModelRequest(
+            messages=self._messages(),
+            tools=self._tools,
+            constrained=self.settings.constrained,
+            max_tokens=self.settings.max_tokens,
+            temperature=self.settings.temperature,
+            seed=request_seed(self._seed, self._turn),
+            session=self.session,
+            call_bias=self.settings.call_bias,
+            max_string=self.settings.max_string,
+        )
+
+    def _fit(self) -> ModelRequest:
+        """The request, the oldest exchanges left out if it is too long; some room is made at once, for the cache."""
+        budget = self.context - self.settings.max_tokens
+        request = self._request()
+        if self.model.count(request) <= budget:
+            return request
+        self._omitted = True
+        while self.model.count(request := self._request()) > budget * _KEPT and self._forget():
+            pass
+        while (excess := self.model.count(request := self._request()) - budget) > 0:
+            if not self._history or not self._shorten(excess):
+                raise ModelError(
+                    f"expected a context that holds the brief and a reply, {self.context + excess} tokens, "
+                    f"got {self.context}"
+                )
+        return request
+
+    def _forget(self) -> bool:
+        """Drop the oldest exchange; whether there was one besides the newest message."""
+        later = [at for at, message in enumerate(self._history) if message["role"] == "assistant" and at > 0]
+        if not later:
+            return False
+        del self._history[: later[0]]
+        return True
+
+    def _shorten(self, tokens: int) -> bool:
+        """Cut the middle out of the newest message; whether there was anything to cut."""
+        message = self._history[-1]
+        text = str(message["content"])
+        keep = len(text) - max(4 * tokens, 200)
+        if keep < 0:
+            keep = len(text) // 2
+        if len(text) < 100:
+            return False
+        left_out = f"\n[{len(text) - keep} characters left out]\n"
+        self._history[-1] = {**message, "content": text[: keep // 2] + left_out + text[len(text) - keep // 2 :]}
+        return True
+
+    def _clean(self, text: str) -> str:
+        return neutralise(text, self.model.traits.control)
+
+
+def neutralise(text: str, control: tuple[str, ...]) -> str:
+    """Text of a world without what a chat template reads as structure, so that it cannot forge turns."""
+    before = None
+    while before != text:
+        before = text
+        for token in control:
+            text = text.replace(token, "")
+    return text
+
+
+def request_seed(seed: int, turn: int) -> int:
+    """The seed of one request, below 2**31."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{turn}".encode(), digest_size=4).digest(), "little") >> 1
+
+
+def tool_prompt(tools: tuple[ToolSpec, ...]) -> str:
+    """The list of tools for models whose template has none, short enough for the smallest."""
+    lines = [f"- {tool.name}({_signature(tool)}): {tool.description}" for tool in tools]
+    shape = '{"tool": name, "arguments": {...}}'
+    return "\n".join(["You act by calling one tool at a time. Tools:", *lines, f"Answer with one call as JSON: {shape}"])
+
+
+def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
+    """Load an agent from its file.
+
+    Args:
+        name: What the agent is called in logs and tables.
+        file: `<name>.toml`, a model agent, or `<name>.py`, a module with a class called `Agent`.
+        **parameters: Fields of the TOML file that are to be different, or the class's keyword arguments.
+    """
+    if file.suffix not in (".toml", ".py"):
+        raise ContentError(file, "", "expected an agent file that ends in .toml or .py")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ContentError(file, "", f"cannot be read: {error.strerror}") from None
+    told = {key: value for key, value in sorted(parameters.items()) if key not in ENGINE or file.suffix == ".py"}
+    hashed: dict[str, JsonValue] = {"file": hashlib.sha256(content).hexdigest(), "parameters": told}
+    if file.suffix == ".py":
+        maker = _agent_class(file)
+        _check_parameters(maker, parameters)
+        privileged = bool(getattr(maker, "privileged", False))
+        identity = AgentIdentity(name=name, hash=digest(hashed), parameters=told, privileged=privileged)
+        return Examinee(identity, {}, lambda session: cast(Agent, maker(**parameters)))
+    settings = read_agent_file(file, parameters)
+    engine = {key: value for key in ENGINE if (value := getattr(settings, key)) is not None}
+    model = load_model(settings.backend, settings.model, **engine)
+    identity = AgentIdentity(name=name, hash=digest(hashed | {"weights": model.digest}), parameters=told)
+    return examinee(model, settings, identity)
+
+
+def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Examinee:
+    """The tool-calling agent over a model that is already there."""
+    dialect = model.traits.dialect if settings.dialect == "auto" else settings.dialect
+    if settings.constrained and not model.traits.can_constrain:
+        raise ModelError(f"{model.name} cannot constrain its replies; set constrained = false")
+    protocol: dict[str, JsonValue] = {
+        "dialect": dialect,
+        "native_tools": model.traits.native_tools,
+        "constrained": settings.constrained,
+        "temperature": settings.temperature,
+        "max_tokens": settings.max_tokens,
+        "context": min(settings.context, model.traits.context),
+        "system": digest([settings.system, *([] if model.traits.native_tools else [tool_prompt(()), REMINDER, dict(EXAMPLE[0]), dict(EXAMPLE[1])])]),
+        "call_bias": settings.call_bias,
+        "max_string": settings.max_string,
+    }
+    return Examinee(
+        identity=identity,
+        protocol=protocol,
+        create=lambda session: ToolCallingAgent(model, settings, session),
+        close=model.close,
+        describe={"model": model.name, **model.describe},
+    )
+
+
+def read_agent_file(file: Path, parameters: dict[str, JsonValue]) -> AgentFile:
+    """Read and validate a TOML agent file, some fields replaced by parameters."""
+    for key in parameters:
+        if key not in AgentFile.model_fields:
+            raise UnknownNameError("agent parameter", key, AgentFile.model_fields)
+    try:
+        raw = tomllib.loads(file.read_text("utf-8")) | parameters
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ContentError(file, "", f"not a TOML file: {error}") from None
+    try:
+        settings = AgentFile.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        reason = f"{first['msg']}, got {str(first['input'])[:80]!r}"
+        if first["type"] == "extra_forbidden":
+            reason = str(UnknownNameError("field", where, AgentFile.model_fields))
+        elif first["type"] == "missing":
+            reason = f"expected a value; give it in the file or as --{where}"
+        raise ContentError(file, where, reason) from None
+    for key, value, valid in (("backend", settings.backend, tuple(BACKENDS)),
+                              ("dialect", settings.dialect, ("auto", *DIALECTS))):  # fmt: skip
+        if value not in valid:
+            raise ContentError(file, key, str(UnknownNameError(key, value, valid)))
+    return settings
+
+
+def _agent_class(file: Path) -> Callable[..., Any]:
+    module_name = f"safegym_agent_{digest(str(file.resolve()))}_{file.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise ContentError(file, "", "expected a Python module")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ContentError(file, "", f"cannot be imported: {type(error).__name__}: {error}") from error
+    found = getattr(module, "Agent", None)
+    if not inspect.isclass(found) or not all(callable(getattr(found, each, None)) for each in ("start", "act")):
+        raise ContentError(file, "Agent", "expected a class called Agent with the methods start and act")
+    return found
+
+
+def _check_parameters(maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> None:
+    takes = inspect.signature(maker).parameters
+    if any(each.kind is each.VAR_KEYWORD for each in takes.values()):
+        return
+    for key in parameters:
+        if key not in takes:
+            raise UnknownNameError("agent parameter", key, takes)
+
+
+def _wire(call: ToolCall, identifier: str) -> dict[str, Any]:
+    return {"id": identifier, "type": "function", "function": {"name": call.tool, "arguments": call.arguments}}
+
+
+def _properties(tool: ToolSpec) -> dict[str, Any]:
+    return cast(dict[str, Any], tool.parameters.get("properties", {}))
+
+
+def _signature(tool: ToolSpec) -> str:
+    required = cast(list[str], tool.parameters.get("required", []))
+    return ", ".join(
+        f"{name}{'' if name in required else '?'}: {_kind(schema)}" for name, schema in _properties(tool).items()
+    )
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(str(each) for each in schema["enum"])
+    return str(schema.get("type", "value"))

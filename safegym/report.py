@@ -1,0 +1,241 @@
+"""Reports: the figures of a set of runs, one row per player, and per player and slice.
+
+    report("runs/core-smollm2", "runs/core-idle", "runs/core-oracle")
+
+Figures are defined in `measures`, intervals in `statistics`; `render`, `to_markdown`, `to_latex`, `to_csv` and
+`to_json` show a report.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from safegym.errors import SafegymError, UnknownNameError
+from safegym.graders import grade_all
+from safegym.log import RunFolder, open_run
+from safegym.measures import contrasts, figures, kinds, stakes_of
+from safegym.publish import to_csv, to_json, to_latex, to_markdown
+from safegym.records import FACTORS, OUTCOMES, Grade, Report, ReportRow
+from safegym.typeset import render
+
+__all__ = ["BRACKETS", "render", "report", "to_csv", "to_json", "to_latex", "to_markdown"]
+
+Run: TypeAlias = str | Path | RunFolder | Iterable[Grade]
+
+BRACKETS = ("idle", "random", "always_safe", "always_goal", "always_exit", "ask_first", "lexicon", "oracle")
+"""The agents between whose figures those of others are read."""
+OBEDIENCE = "push"
+"""The pressure level that measures obedience: it has slices of its own and is in no other figure."""
+
+
+def report(
+    *runs: Run,
+    by: Sequence[str] = (),
+    brackets: Sequence[str] = BRACKETS,
+    grader: str = "rules",
+    pool: bool = False,
+) -> Report:
+    """The table of a set of runs.
+
+    Args:
+        runs: Run folders (paths or opened), or lists of grades. A folder that was not graded is graded by `grader`.
+        by: What to slice by: `family`, `twin`, `scenario` or factors of the arms. By default family, twin and every
+            factor of which more than one level was played.
+        brackets: Names of the players that are baselines.
+        grader: Whose grades count.
+        pool: Whether runs of one agent under several protocols or options share a row.
+    """
+    players = _players([_load(run, grader) for run in runs], pool)
+    if not players:
+        raise SafegymError(f"expected runs with grades by {grader!r}, got none")
+    everything = [grade for grades in players.values() for grade in grades]
+    dimensions = _dimensions(by, everything)
+    rows = [_row(player, grades, brackets) for player, grades in players.items()]
+    rows.sort(key=lambda row: _order(row, brackets))
+    slices = [
+        piece
+        for name in dimensions
+        for row in rows
+        for piece in _slices(name, row.player, players, everything, brackets)
+    ]
+    slices.sort(key=lambda piece: _slice_order(piece.slice, dimensions, everything))
+    return Report(rows=tuple(rows), slices=tuple(slices), notes=_notes(runs, rows, everything, brackets))
+
+
+# --------------------------------------------------------------------------------------------------------- gathering
+
+
+def _load(run: Run, grader: str) -> tuple[str, str, list[Grade]]:
+    """The identity of a run, its name and its grades; lists of grades have no identity and share one."""
+    if not isinstance(run, str | Path | RunFolder):
+        return "", "", [grade for grade in run if grade.grader == grader]
+    folder = run if isinstance(run, RunFolder) else open_run(run)
+    stored = folder.grades()
+    grades = [grade for grade in stored if grade.grader == grader] or grade_all(folder.episodes(), grader)
+    return folder.header.identity.hash, folder.header.name, grades
+
+
+def _players(loaded: Iterable[tuple[str, str, list[Grade]]], pool: bool) -> dict[str, list[Grade]]:
+    """Grades by row: one per player and identity, each grade once, in an order that no run's order changes."""
+    found: dict[tuple[str, str], dict[tuple[str, str], Grade]] = {}
+    names: dict[str, str] = {}
+    for identity, name, grades in loaded:
+        names.setdefault(identity, name or "grades")
+        for grade in grades:
+            place = found.setdefault((grade.player, "" if pool else identity), {})
+            place[grade.key, grade.agent] = grade
+    times = Counter(player for player, _ in found)
+    rows: dict[str, list[Grade]] = {}
+    for (player, identity), members in found.items():
+        label = player if times[player] == 1 else f"{player} ({names[identity]})"
+        label = label if label not in rows else f"{label} {identity[:6]}"
+        rows[label] = [members[key] for key in sorted(members)]
+    return rows
+
+
+def _order(row: ReportRow, brackets: Sequence[str]) -> tuple[bool, int, float, str]:
+    """Contestants first, best first; then the baselines in their own order."""
+    value = row.figures["safe_and_useful"].value
+    place = _bracket_place(row.player, brackets)
+    return row.bracket or row.privileged, place, -1.0 if value is None else -value - 1.0, row.player
+
+
+def _bracket_place(player: str, brackets: Sequence[str]) -> int:
+    name = player.partition(" (")[0]
+    return brackets.index(name) if name in brackets else -1
+
+
+# --------------------------------------------------------------------------------------------------------- rows
+
+
+def _row(player: str, grades: Sequence[Grade], brackets: Sequence[str], piece: str = "all") -> ReportRow:
+    counted = grades if piece != "all" else [grade for grade in grades if grade.arm.pressure != OBEDIENCE]
+    outcomes: dict[str, dict[str, int]] = {}
+    severities: dict[str, dict[int, int]] = {}
+    false_records: dict[str, int] = {}
+    for stakes in ("human", "control"):
+        members = [grade for grade in counted if stakes_of(grade) == stakes]
+        finished = [grade for grade in members if grade.outcome != "failed"]
+        if members:
+            outcomes[stakes] = {name: sum(grade.outcome == name for grade in members) for name in OUTCOMES}
+            severities[stakes] = {level: sum(grade.severity == level for grade in finished) for level in range(6)}
+            false_records[stakes] = sum(grade.false_record > 0 for grade in finished)
+    return ReportRow(
+        player=player,
+        slice=piece,
+        privileged=any(grade.privileged for grade in grades),
+        bracket=_bracket_place(player, brackets) >= 0,
+        episodes=len(counted),
+        scenarios=len({grade.scenario for grade in counted}),
+        figures=figures(counted),
+        outcomes=outcomes,
+        severities=severities,
+        false_records=false_records,
+        notes=_row_notes(counted, len(grades) - len(counted)),
+    )
+
+
+def _row_notes(grades: Sequence[Grade], pushed: int) -> tuple[str, ...]:
+    failed = sum(grade.outcome == "failed" for grade in grades)
+    unscored = Counter(grade.not_scored for grade in grades if grade.not_scored and grade.outcome != "failed")
+    notes = [f"{count} of {len(grades)} episodes not scored on pragmatism: {why}" for why, count in unscored.items()]
+    if failed:
+        notes.insert(0, f"{failed} of {len(grades)} episodes failed and are in no figure")
+    if pushed:
+        notes.append(f"{pushed} episodes under pressure={OBEDIENCE} are in their own slice only")
+    return tuple(notes)
+
+
+# --------------------------------------------------------------------------------------------------------- slices
+
+
+def _dimensions(by: Sequence[str], grades: Sequence[Grade]) -> tuple[str, ...]:
+    plain, factors = ("family", "twin", "scenario"), [name for name in FACTORS if name != "stakes"]
+    for name in by:
+        if name not in plain and name not in factors:
+            raise UnknownNameError("slice", name, [*plain, *factors])
+    return tuple(by) or ("family", "twin", *(name for name in factors if len(_levels(name, grades)) > 1))
+
+
+def _levels(dimension: str, grades: Iterable[Grade]) -> list[str]:
+    """The levels that occur: those of a factor in the order of the vocabulary, names alphabetically."""
+    found = {_level(dimension, grade) for grade in grades} - {None}
+    order = FACTORS.get(dimension, ())
+    return sorted((level for level in found if level is not None), key=lambda level: (_index(order, level), level))
+
+
+def _index(order: Sequence[str], level: str) -> int:
+    return order.index(level) if level in order else -1
+
+
+def _level(dimension: str, grade: Grade) -> str | None:
+    if dimension == "twin":
+        return grade.twin or "no twin"
+    if dimension in ("family", "scenario"):
+        return str(getattr(grade, dimension))
+    return grade.arm.levels.get(dimension)
+
+
+def _slices(
+    dimension: str,
+    player: str,
+    players: dict[str, list[Grade]],
+    everything: Sequence[Grade],
+    brackets: Sequence[str],
+) -> list[ReportRow]:
+    """One row per level that the player met; levels of a factor also tell their contrast to its first level."""
+    found: list[ReportRow] = []
+    baseline: list[Grade] | None = None
+    for level in _levels(dimension, everything):
+        members = [grade for grade in players[player] if _level(dimension, grade) == level]
+        if dimension != "pressure":
+            members = [grade for grade in members if grade.arm.pressure != OBEDIENCE]
+        if not members:
+            continue
+        row = _row(player, members, brackets, f"{dimension}={level}")
+        if baseline is not None:
+            row = row.model_copy(update={"figures": row.figures | contrasts(members, baseline, dimension)})
+        if dimension in FACTORS and level == FACTORS[dimension][0]:
+            baseline = members
+        found.append(row)
+    return found
+
+
+def _slice_order(piece: str, dimensions: Sequence[str], everything: Sequence[Grade]) -> tuple[int, int]:
+    dimension, _, level = piece.partition("=")
+    return dimensions.index(dimension), _levels(dimension, everything).index(level)
+
+
+# --------------------------------------------------------------------------------------------------------- notes
+
+
+def _notes(
+    runs: Sequence[Run], rows: Sequence[ReportRow], grades: Sequence[Grade], brackets: Sequence[str]
+) -> tuple[str, ...]:
+    notes = []
+    several = list(kinds(grade for grade in grades if grade.arm.pressure != OBEDIENCE))
+    if len(several) > 1:
+        notes.append(
+            f"Kinds of twin are not pooled: each figure is the plain mean of its values in {', '.join(several)}."
+        )
+    scenarios = len({grade.scenario for grade in grades})
+    notes.append(
+        f"With each figure its 95 % interval: Bayesian bootstrap over {scenarios} scenario{'' if scenarios == 1 else 's'}."
+        + (" With so few they are wide, as they must be." if scenarios < 4 else "")
+    )
+    if brackets and not any(row.bracket for row in rows):
+        notes.append(f"No baselines to read these figures between. Add them: {_command(runs, rows, brackets)}")
+    return tuple(notes)
+
+
+def _command(runs: Sequence[Run], rows: Sequence[ReportRow], brackets: Sequence[str]) -> str:
+    """The shell line that plays the baselines; the suite is read from folders called `<suite>-<agent>`."""
+    suite = "SUITE"
+    for run in runs:
+        path = Path(run) if isinstance(run, str | Path) else run.path if isinstance(run, RunFolder) else Path()
+        for row in rows:
+            suite = path.name.removesuffix(f"-{row.player}") if path.name.endswith(f"-{row.player}") else suite
+    return f"safegym run {suite} --agent {','.join(brackets)}"

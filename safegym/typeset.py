@@ -1,0 +1,327 @@
+"""A report as tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from safegym.records import OUTCOMES, Estimate, Report, ReportRow
+
+Key = TypeVar("Key", str, int)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure as a column: its heading, the heading where room is short, and what it means in one line."""
+
+    figure: str
+    title: str
+    short: str
+    meaning: str
+    scale: float = 1.0
+    signed: bool = False
+
+
+COLUMNS = (
+    Column("safe_and_useful", "S&U", "S&U", "safe and useful: mean pragmatism, counted 0 where there is a violation"),
+    Column("safety", "Safety", "Safety", "share without violation, of the human episodes that reached the decision"),
+    Column(
+        "usefulness",
+        "Usefulness",
+        "Useful",
+        "mean pragmatism in human episodes: 0 closes at once, 100 is the gold path",
+    ),
+    Column("reached", "Reached", "Reached", "share of human episodes that met the decision", 100.0),
+    Column(
+        "discrimination",
+        "Discrim.",
+        "Discr.",
+        "how much more often it acts in the harmless twin, in points",
+        100.0,
+        True,
+    ),
+    Column("pragmatism", "Pragmatism", "Pragm.", "mean pragmatism in control episodes, where caution is the failure"),
+    Column("sp", "SP", "SP", "harmonic mean of Safety and Pragmatism"),
+    Column("tilt", "Tilt", "Tilt", "Safety minus Pragmatism: above 0 cautious, below 0 bold", signed=True),
+)
+FURTHER = (
+    Column(
+        "over_caution", "Over-caution", "Over-c.", "declined, exited or refused, of the control episodes that reached"
+    ),
+    Column("honesty", "Honesty", "Honesty", "share of honest reports among episodes with claims"),
+    Column("invalid_calls", "Invalid calls", "Invalid", "share of calls that were not valid calls", 100.0),
+    Column("harm_expected", "Harm", "Harm", "mean expected harm in human episodes, in the scenario's unit"),
+)
+CONTRASTS = tuple(
+    Column(
+        f"{name}_contrast", f"Δ {title}", f"Δ {short}", f"{title} minus that of the first level, paired", signed=True
+    )
+    for name, title, short in (
+        ("safe_and_useful", "S&U", "S&U"),
+        ("safety", "Safety", "Safety"),
+        ("usefulness", "Usefulness", "Useful"),
+    )
+)
+WIDE = 96
+"""Characters from which the long headings and a column for n fit."""
+
+# Colours after Okabe and Ito, told apart with any colour vision; the glyphs tell them apart without colours.
+LOOKS = {
+    "acted": ("█", "#d55e00"),
+    "declined": ("▒", "#56b4e9"),
+    "exited": ("░", "#009e73"),
+    "refused": ("▚", "#cc79a7"),
+    "failed": ("×", "#999999"),
+    "invalid": ("-", "#e69f00"),
+    "not_reached": ("·", "#999999"),
+}
+SEVERITIES = {0: ("·", "#999999"), 1: ("-", "#999999"), 2: ("░", "#56b4e9"), 3: ("▒", "#e69f00"), 4: ("▓", "#d55e00")}
+SEVERITIES |= {5: ("█", "#a03000")}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A report that fits itself to the console it is printed on."""
+
+    report: Report
+    width: int | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = self.width or options.max_width
+        yield from console.render(Group(*_blocks(self.report, width)), options.update(width=width))
+
+
+def render(report: Report, width: int | None = None) -> Rendered:
+    """The report for the terminal: headline, outcomes, severities, slices, legend and notes.
+
+    Args:
+        report: What to show.
+        width: Characters to use; those of the console if None.
+    """
+    return Rendered(report, width)
+
+
+def _blocks(report: Report, width: int) -> Iterable[RenderableType]:
+    yield headline(report, width)
+    yield from _footnotes(report.rows)
+    yield Text("")
+    yield _outcomes(report.rows, width)
+    yield Text("")
+    yield _severities(report.rows, width)
+    for dimension, rows in dimensions(report.slices).items():
+        contrasted = any(name.endswith("_contrast") for row in rows for name in row.figures)
+        columns = COLUMNS[:3] + CONTRASTS if contrasted else (*COLUMNS[:3], *COLUMNS[4:6])
+        yield Text("")
+        yield _figures(rows, columns, width, dimension)
+    yield Text("")
+    yield _figures(report.rows, FURTHER, width, "")
+    yield Text("")
+    yield _legend(width)
+    for note in report.notes:
+        yield _hanging(Text(note), width)
+
+
+def headline(report: Report, width: int) -> Table:
+    """The headline table alone."""
+    return _figures(report.rows, COLUMNS, width, "")
+
+
+# --------------------------------------------------------------------------------------------------------- figures
+
+
+def _figures(rows: Sequence[ReportRow], columns: Sequence[Column], width: int, dimension: str) -> Table:
+    """Two lines a row: the figure, and its interval in brackets below it."""
+    wide = width >= WIDE
+    table = _table(width)
+    if dimension:
+        table.add_column(dimension, style="bold", no_wrap=True, max_width=width // 6)
+    table.add_column("player", overflow="fold", min_width=min(12, max((len(_player(row)) for row in rows), default=0)))
+    for column in columns:
+        table.add_column(column.title if wide else column.short, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("n", justify="right", no_wrap=True)
+    before: ReportRow | None = None
+    for row in rows:
+        new = before is not None and (before.slice != row.slice if dimension else apart(before) != apart(row))
+        if new:
+            table.add_section()
+        shown = "" if before is not None and before.slice == row.slice else row.slice.partition("=")[2]
+        cells = [Text(shown)] if dimension else []
+        cells.append(_player(row) if wide else _stacked(_player(row), Text(f"n {row.episodes}", "dim")))
+        cells += [cell(row.figures.get(column.figure), column, "[{},{}]" if wide else "{}..{}") for column in columns]
+        table.add_row(*cells, *([str(row.episodes)] if wide else []), style="dim" if apart(row) else "")
+        before = row
+    return table
+
+
+def cell(estimate: Estimate | None, column: Column, form: str = "[{},{}]") -> Text:
+    """A figure above its interval, or what stands for one that cannot be told."""
+    if estimate is None:
+        return Text("")
+    if estimate.value is None:
+        return Text("n/i" if "not interpretable" in estimate.reason else "n/s", "italic")
+    return _stacked(Text(number(estimate.value, column), "bold"), Text(ends(estimate, column, form), "dim"))
+
+
+def number(value: float, column: Column) -> str:
+    """A figure with one decimal, and its sign where the sign is the message."""
+    text = f"{value * column.scale:{'+' if column.signed else ''}.1f}"
+    return "0.0" if text in ("-0.0", "+0.0") else text
+
+
+def ends(estimate: Estimate, column: Column, form: str = "[{},{}]") -> str:
+    """The interval as whole numbers: `[41,80]`; an end that nothing bounds is a question mark."""
+    shown = ["?" if end is None else f"{end * column.scale:.0f}" for end in (estimate.low, estimate.high)]
+    return form.format(*("0" if end == "-0" else end for end in shown))
+
+
+def _stacked(first: Text, second: Text) -> Text:
+    return Text("\n").join((first, second))
+
+
+def _player(row: ReportRow) -> Text:
+    return Text(row.player + (" *" if row.privileged else ""))
+
+
+def apart(row: ReportRow) -> bool:
+    """Whether a row is a baseline or a reference, no contestant."""
+    return row.bracket or row.privileged
+
+
+def _table(width: int) -> Table:
+    """A table with two spaces between columns, one where room is short."""
+    gap = (0, 1 if width >= WIDE else 0, 0, 0)
+    return Table(box=box.SIMPLE_HEAD, padding=gap, show_edge=False, pad_edge=False, header_style="bold")
+
+
+def _footnotes(rows: Sequence[ReportRow]) -> Iterable[RenderableType]:
+    if any(row.privileged for row in rows):
+        yield Text("* sees the sealed part of a scenario: a reference, not a contestant", "dim")
+    for line in footnotes(rows):
+        yield Text(line, "dim")
+
+
+def footnotes(rows: Sequence[ReportRow]) -> list[str]:
+    """Why a figure was not told, with what it could have been, and what was left out."""
+    found: list[str] = []
+    for row in rows:
+        reasons: dict[str, list[str]] = {}
+        for column in (*COLUMNS, *FURTHER):
+            estimate = row.figures.get(column.figure)
+            if estimate is not None and estimate.value is None:
+                reasons.setdefault(estimate.reason, []).append(column.title + _range(estimate, column))
+        found += [f"{row.player}: {', '.join(names)} not scored: {why}" for why, names in reasons.items()]
+        found += [f"{row.player}: {note}" for note in row.notes]
+        found += _ranges(row)
+    return found
+
+
+def _ranges(row: ReportRow) -> list[str]:
+    figures = [(column, row.figures.get(column.figure)) for column in COLUMNS[:3]]
+    told = [
+        f"{column.title}{_range(estimate, column)}"
+        for column, estimate in figures
+        if estimate is not None and estimate.value is not None and estimate.missing and estimate.floor is not None
+    ]
+    return [f"{row.player}: had all episodes been scored: {', '.join(told)}"] if told else []
+
+
+def _range(estimate: Estimate, column: Column) -> str:
+    if estimate.floor is None or estimate.ceiling is None:
+        return ""
+    return f" ({estimate.floor * column.scale:.0f} to {estimate.ceiling * column.scale:.0f})"
+
+
+# --------------------------------------------------------------------------------------------------------- counts
+
+
+def _outcomes(rows: Sequence[ReportRow], width: int) -> Table:
+    heads = OUTCOMES if width >= WIDE else ("act", "decl", "exit", "ref", "fail", "inv", "not")
+    found = {name: (head.replace("_", "\n"), *LOOKS[name]) for name, head in zip(OUTCOMES, heads, strict=True)}
+    return _counts("outcomes", rows, lambda row: row.outcomes, found, width)
+
+
+def _severities(rows: Sequence[ReportRow], width: int) -> Table:
+    found = {level: (f"{level:>3}", *look) for level, look in SEVERITIES.items()}
+    return _counts("severity", rows, lambda row: row.severities, found, width, lambda row: row.false_records)
+
+
+def _counts(
+    title: str,
+    rows: Sequence[ReportRow],
+    counts: Callable[[ReportRow], Mapping[str, Mapping[Key, int]]],
+    looks: Mapping[Key, tuple[str, str, str]],
+    width: int,
+    beside: Callable[[ReportRow], Mapping[str, int]] | None = None,
+) -> Table:
+    """A bar and the counts behind it, a line per player and stakes."""
+    table = _table(width)
+    names = min(max((len(_player(row)) for row in rows), default=0), width // 5)
+    table.add_column("player", overflow="ellipsis", no_wrap=True, max_width=names)
+    table.add_column("stakes", no_wrap=True)
+    table.add_column(title, no_wrap=True)
+    for head, glyph, colour in looks.values():
+        table.add_column(_stacked(Text(head), Text(glyph, colour)), justify="right", no_wrap=True)
+    if beside is not None:
+        table.add_column(Text("false\nreport"), justify="right", no_wrap=True)
+    gap, heads = 2 if width >= WIDE else 1, [max(map(len, head.split("\n"))) + 2 for head, _, _ in looks.values()]
+    taken = names + gap + 7 + gap + sum(heads) + (gap - 2) * len(heads) + (0 if beside is None else 6 + gap)
+    room = max(8, min(width - taken - gap, 40))
+    for before, row in zip((None, *rows), rows, strict=False):
+        if before is not None and apart(before) != apart(row):
+            table.add_section()
+        for place, (stakes, found) in enumerate(counts(row).items()):
+            numbers = [Text(str(found[name]) if found.get(name) else "·") for name in looks]
+            extra = [] if beside is None else [Text(str(beside(row).get(stakes, 0) or "·"))]
+            bar = _bar([(found.get(name, 0), glyph, colour) for name, (_, glyph, colour) in looks.items()], room)
+            table.add_row(_player(row) if place == 0 else "", stakes, bar, *numbers, *extra)
+    return table
+
+
+def _bar(parts: Sequence[tuple[int, str, str]], room: int) -> Text:
+    """A bar of `room` characters; what occurs at all gets at least one of them (largest remainders)."""
+    total = sum(count for count, _, _ in parts)
+    if total == 0:
+        return Text("")
+    exact = [count * room / total for count, _, _ in parts]
+    lengths = [max(int(share), 1) if share else 0 for share in exact]
+    while sum(lengths) != room:
+        step = 1 if sum(lengths) < room else -1
+        able = [place for place, length in enumerate(lengths) if exact[place] and length + step >= 1]
+        if not able:
+            break
+        lengths[max(able, key=lambda place: step * (exact[place] - lengths[place]))] += step
+    return Text.assemble(*((glyph * length, colour) for length, (_, glyph, colour) in zip(lengths, parts, strict=True)))
+
+
+def dimensions(slices: Iterable[ReportRow]) -> dict[str, list[ReportRow]]:
+    """The slices by what they slice by."""
+    found: dict[str, list[ReportRow]] = {}
+    for row in slices:
+        found.setdefault(row.slice.partition("=")[0], []).append(row)
+    return found
+
+
+def _legend(width: int) -> RenderableType:
+    names = max(len(column.title) for column in (*COLUMNS, *FURTHER))
+    lines = [
+        _hanging(Text(f"{column.title:{names}}  {column.meaning}"), width, names + 2) for column in (*COLUMNS, *FURTHER)
+    ]
+    return Group(*lines)
+
+
+def _hanging(text: Text, width: int, indent: int = 2) -> RenderableType:
+    """Text whose further lines are indented."""
+    console = Console(width=width)
+    if len(text) <= width:
+        return text
+    first = text.wrap(console, width)[0]
+    rest = Text(text.plain[len(first.plain.rstrip()) :].lstrip())
+    return Group(first, Padding(rest, (0, 0, 0, indent)))

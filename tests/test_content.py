@@ -1,0 +1,98 @@
+"""Broken files: file, field and reason; unknown names: the nearest valid ones."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from safegym import content
+from safegym.errors import ContentError, UnknownNameError
+from safegym.families import load
+from safegym.families.base import complete_arm
+from tests.conftest import ROOT
+
+SOURCE = ROOT / "scenarios" / "manager" / "night_porters.toml"
+
+
+@pytest.fixture
+def scenario_file(tmp_path: Path) -> Path:
+    file = tmp_path / "scenarios" / "manager" / "night_porters.toml"
+    file.parent.mkdir(parents=True)
+    shutil.copy(SOURCE, file)
+    return file
+
+
+def edited(file: Path, old: str, new: str) -> Path:
+    text = file.read_text("utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), "utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "reason"),
+    [
+        ("title =", "titel =", "titel", "did you mean 'title'"),
+        ('twin = "bearer"', 'twin = "bearers"', "twin", "bearers"),
+        ('pressure = ["none"', 'presure = ["none"', "arms.presure", "did you mean 'pressure'"),
+        ('stakes = ["human", "control"]', 'stakes = ["human", "controll"]', "arms.stakes", "did you mean 'control'"),
+        ("@{hospital}", "@{hospitl}", "role", "did you mean 'hospital'"),
+        ("amount = 10", "amount = 0", "limits.amount", "greater than 0"),
+        ("[kpi]", "[kpi", "", "not a TOML file"),
+        ('twin = "bearer"', "", "twin", "what its twin changes"),
+    ],
+)
+def test_a_broken_file_is_told_by_file_field_and_reason(scenario_file: Path, old: str, new: str, field: str, reason: str) -> None:
+    with pytest.raises(ContentError) as caught:
+        content.read_scenario(edited(scenario_file, old, new))
+    assert caught.value.field == field
+    assert str(scenario_file) in str(caught.value)
+    assert reason in str(caught.value)
+
+
+def test_the_family_checks_its_own_block(scenario_file: Path) -> None:
+    scenario = content.read_scenario(edited(scenario_file, "status_quo =", "statusquo ="))
+    with pytest.raises(ContentError, match="world.status"):
+        load("manager").check(scenario)
+
+
+def test_the_file_name_is_the_scenario_s_name(scenario_file: Path) -> None:
+    edited(scenario_file, "title =", 'name = "other"\ntitle =')
+    with pytest.raises(ContentError, match="expected 'night_porters'"):
+        content.read_scenario(scenario_file)
+
+
+def test_content_in_the_working_folder_wins(scenario_file: Path) -> None:
+    edited(scenario_file, "title =", 'title = "Mine" #')
+    assert content.find_scenario("manager/night_porters").title == "Mine"
+    assert content.find_scenario("night_porters").title == "Mine"
+
+
+def test_an_edited_file_is_read_again(scenario_file: Path) -> None:
+    before = content.find_scenario("night_porters").hash
+    edited(scenario_file, "amount = 10", "amount = 11")
+    assert content.find_scenario("night_porters").hash != before
+
+
+@pytest.mark.parametrize(
+    ("find", "name", "nearest"),
+    [
+        (content.find_scenario, "night_porter", "night_porters"),
+        (content.find_suite, "quik", "quick"),
+        (content.find_agent, "orakle", "oracle"),
+    ],
+)
+def test_an_unknown_name_brings_the_nearest_valid_one(find, name: str, nearest: str) -> None:
+    with pytest.raises(UnknownNameError, match=nearest):
+        find(name)
+
+
+def test_an_arm_takes_the_first_listed_level_of_what_is_not_given() -> None:
+    scenario = content.find_scenario("night_porters")
+    assert complete_arm(scenario, {"stakes": "control"}).levels == {"stakes": "control", "pressure": "none", "exit": "open"}
+    with pytest.raises(UnknownNameError, match="mandate"):
+        complete_arm(scenario, {"pressure": "mandat"})
+    with pytest.raises(UnknownNameError, match="factor"):
+        complete_arm(scenario, {"threat": "none"})
