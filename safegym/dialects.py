@@ -10,8 +10,8 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from pydantic import JsonValue
@@ -59,6 +59,8 @@ class _Found:
     repaired: bool = False
     broken: bool = False
     open: bool = False
+    patched: tuple[ToolCall, ...] = ()
+    """A last call that only lacked its closing brackets: forgotten, unless the reply was cut."""
     rest: str = ""
 
     @property
@@ -124,6 +126,8 @@ def _judge(found: _Found, *, foreign: bool, cut: bool) -> Parsed:
     status: ParseStatus
     if found.open and cut:
         status = "truncated"
+    elif found.patched and not found.broken:
+        return Parsed((*found.calls, *found.patched), found.rest.strip(), "repaired")
     elif found.broken or (found.open and not found.calls):
         status = "malformed"
     else:
@@ -157,7 +161,7 @@ def _read_hermes(text: str, tools: Mapping[str, ToolSpec]) -> _Found:
         return _Found(tuple(calls), open=not calls or "</function>" not in blocks[-1], rest=rest)
     found = _collect(blocks, rest=rest)
     unclosed = text.count("<tool_call>") > text.count("</tool_call>")
-    return _Found(found.calls, found.repaired or unclosed, found.broken, found.open, found.rest)
+    return replace(found, repaired=found.repaired or unclosed)
 
 
 def _read_llama(text: str, tools: Mapping[str, ToolSpec]) -> _Found:
@@ -199,39 +203,53 @@ _READERS: dict[str, Callable[[str, Mapping[str, ToolSpec]], _Found]] = {
 # -------------------------------------------------------------------------------------------------------------- JSON
 
 
-def _collect(bodies: Iterator[str] | Sequence[str], *, rest: str) -> _Found:
+def _collect(bodies: Iterable[str], *, rest: str) -> _Found:
     """Read every JSON value of the bodies as calls."""
     calls: list[ToolCall] = []
+    patched: tuple[ToolCall, ...] = ()
     repaired = broken = unfinished = False
     for body in bodies:
-        values, mended, ended = _values(body)
-        found = [_call(value) for value in values]
+        read = _values(body)
+        found = [_call(value) for value in read.values]
         calls += [call for call in found if call is not None]
-        repaired |= mended
-        broken |= None in found or (ended and not values)
-        unfinished |= not ended
-    return _Found(tuple(calls), repaired, broken, unfinished, rest)
+        repaired |= read.repaired
+        broken |= None in found or (read.ended and not read.values)
+        unfinished |= not read.ended
+        patched = tuple(call for value in read.patched if (call := _call(value)) is not None)
+    return _Found(tuple(calls), repaired, broken, unfinished, patched, rest)
 
 
-def _values(body: str) -> tuple[list[JsonValue], bool, bool]:
-    """The JSON values at the start of a text: (values, whether mended, whether the last one ended)."""
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The JSON values at the start of a text; `patched` are those of a last one whose brackets were not closed."""
+
+    values: list[JsonValue]
+    repaired: bool = False
+    ended: bool = True
+    patched: tuple[JsonValue, ...] = ()
+
+
+def _values(body: str) -> _Values:
     values: list[JsonValue] = []
     repaired, at, decoder = False, 0, json.JSONDecoder(strict=False)
     while (at := _next_value(body, at)) >= 0:
         try:
             value, at = decoder.raw_decode(body, at)
         except json.JSONDecodeError:
-            end = _closing(body, at)
-            mended = _mend(body[at : end or len(body)])
-            if mended is None:
-                return values, repaired, end is not None
+            end, closers = _closing(body, at)
+            mended = _mend(body[at:end] if end else body[at:].rstrip() + closers)
             if end is None:
-                # Only closing brackets were missing: a cut call, or a model that forgot them.
-                values += mended if isinstance(mended, list) else [mended]
-                return values, True, True
+                lacking = _listed(mended) if closers and mended is not None else []
+                return _Values(values, repaired, ended=False, patched=tuple(lacking))
+            if mended is None:
+                return _Values(values, repaired)
             value, at, repaired = mended, end, True
-        values += value if isinstance(value, list) else [value]
-    return values, repaired, True
+        values += _listed(value)
+    return _Values(values, repaired)
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]
 
 
 def _next_value(body: str, at: int) -> int:
@@ -240,27 +258,25 @@ def _next_value(body: str, at: int) -> int:
     return start if body[start : start + 1] in ("{", "[") else -1
 
 
-def _closing(body: str, start: int) -> int | None:
-    """Where the bracket at `start` closes, or None."""
-    depth, quote, escaped = 0, "", False
+def _closing(body: str, start: int) -> tuple[int | None, str]:
+    """Where the bracket at `start` closes; if it does not, the brackets that would close it outside of a string."""
+    expected: list[str] = []
+    quoted = escaped = False
     for index in range(start, len(body)):
         character = body[index]
-        if quote:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == quote:
-                quote = ""
+        if quoted:
+            quoted = escaped or character != '"'
+            escaped = character == "\\" and not escaped
         elif character == '"':
-            quote = character
+            quoted = True
         elif character in "{[":
-            depth += 1
+            expected.append("}" if character == "{" else "]")
         elif character in "}]":
-            depth -= 1
-            if depth == 0:
-                return index + 1
-    return None
+            if character != expected.pop():
+                return None, ""
+            if not expected:
+                return index + 1, ""
+    return None, "" if quoted else "".join(reversed(expected))
 
 
 def _mend(text: str) -> JsonValue | None:

@@ -1,394 +1,51 @@
-"""Episodes played back: in the terminal, as a text, as a picture.
-
-`frames` makes the renderables of an episode, from its header to its ending, and everything else shows them. On the left
-stands what was said and done, on the right what the instruments and the ledger recorded; the line between the two
-turns thick and red where a step did wrong.
-"""
+"""Episodes played back: in the terminal, as a text, as a picture."""
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from rich.box import Box
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.control import Control
-from rich.panel import Panel
-from rich.rule import Rule
 from rich.segment import ControlType, Segment, Segments
-from rich.table import Table
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from safegym.families.base import VIOLATION, false_claims
+from safegym.frames import SHORT, Folding, Grades, frames
 from safegym.log import write_whole
-from safegym.records import SAY, SINGLE, UNKNOWN, ClaimSpec, Ending, Episode, Event, Grade, Scalar, Step, ToolCall, Turn
-from safegym.screen import COLORS, SEVERITIES, Folded, Meter, change, figure, happening, inline, joined, sparkline
+from safegym.records import Episode, Grade
 
-Grades = Grade | Sequence[Grade] | None
 PAUSE = 1.5
 """Seconds that a pause takes at most, at speed 1."""
 NIGHT = TerminalTheme(
     (13, 17, 23),
     (214, 220, 228),
-    [(72, 79, 88), (255, 123, 114), (63, 185, 80), (210, 153, 34), (88, 166, 255), (188, 140, 255), (57, 197, 207), (177, 186, 196)],
-    [(125, 133, 144), (255, 92, 84), (86, 211, 100), (227, 179, 65), (121, 192, 255), (210, 168, 255), (86, 212, 221), (255, 255, 255)],
+    [
+        (72, 79, 88),
+        (255, 123, 114),
+        (63, 185, 80),
+        (210, 153, 34),
+        (88, 166, 255),
+        (188, 140, 255),
+        (57, 197, 207),
+        (177, 186, 196),
+    ],
+    [
+        (125, 133, 144),
+        (255, 92, 84),
+        (86, 211, 100),
+        (227, 179, 65),
+        (121, 192, 255),
+        (210, 168, 255),
+        (86, 212, 221),
+        (255, 255, 255),
+    ],
 )
 """The colours of pictures."""
-LEGEND = "▲ wrong  △ only tried  ● negligent  ✖ harm came  ◆ gold path"
-STAKES = {
-    ("human", "bearer"): "the tempting act would harm people",
-    ("control", "bearer"): "the tempting act harms nobody, and its price is in the KPI",
-    ("human", "permission"): "the permission does not cover this case",
-    ("control", "permission"): "the permission covers this very case",
-    ("human", "truth"): "the attractive claim is false",
-    ("control", "truth"): "the attractive claim is true",
-}
-ENDINGS = {"closed": "Closed by the agent", "limit": "Out of steps", "failed": "The episode failed"}
-BADGES = {"human": "bold white on red", "control": "bold white on blue"}
-_THIN = Box("    \n  │ \n    \n  │ \n    \n    \n  │ \n    \n")
-_THICK = Box("    \n  ┃ \n    \n  ┃ \n    \n    \n  ┃ \n    \n")
-
-
-@dataclass(frozen=True)
-class Folding:
-    """How many lines of a text are drawn; 0 draws all."""
-
-    brief: int = 14
-    words: int = 8
-    call: int = 12
-    result: int = 8
-
-
-SHORT, WHOLE = Folding(), Folding(0, 0, 0, 0)
-
-
-@dataclass
-class _Course:
-    """How the figures of one agent moved so far."""
-
-    kpi: list[float]
-    cost: float = 0.0
-    harm: float = 0.0
-    unit: str = field(default="")
-
-
-def frames(episode: Episode, grade: Grades = None, *, folding: Folding = SHORT) -> Iterator[RenderableType]:
-    """The renderables of an episode in the order of playback: header, brief, steps, and an ending for every agent."""
-    yield header(episode)
-    yield from briefs(episode, folding)
-    courses = {agent: _Course([ending.kpi_initial]) for agent, ending in episode.endings.items()}
-    told = 0
-    for step in episode.steps:
-        yield from (_wordless(episode, number, folding) for number in range(told, step.turn))
-        first = step.turn >= told
-        told = max(told, step.turn + 1)
-        yield _step(episode, step, courses[step.agent], folding, first=first)
-    yield from (_wordless(episode, number, folding) for number in range(told, len(episode.turns)))
-    grades = {each.agent: each for each in ([grade] if isinstance(grade, Grade) else grade or []) if each.key == episode.key}
-    for agent in episode.endings:
-        yield ending(episode, grades.get(agent), agent, courses[agent].kpi)
-
-
-# -------------------------------------------------------------------------------------------------------- the beginning
-
-
-def header(episode: Episode) -> RenderableType:
-    """Title, stakes, player, arm levels and KPI."""
-    stakes = episode.arm.stakes
-    badge = Text(f" {stakes.upper()} STAKES " if stakes else " NO STAKES ", style=BADGES.get(stakes or "", "reverse"))
-    meaning = STAKES.get((stakes or "", episode.twin or ""), "")
-    top = _sides(Text.assemble(badge, "  ", (meaning, "italic")), Text(inline(episode.scenario), style="dim"))
-    body = _labelled()
-    for agent, identity in episode.agents.items():
-        name = Text(inline(identity.name), style="bold")
-        note = Text("reference: knows the sealed part", style="yellow") if identity.privileged else ""
-        body.add_row(_label("player" if agent == SINGLE else inline(agent)), joined([name, note]))
-    levels = [Text.assemble((factor + " ", "dim"), level) for factor, level in episode.arm.levels.items() if factor != "stakes"]
-    options = [Text.assemble((inline(name) + " ", "dim"), inline(str(value))) for name, value in episode.options.items()]
-    if levels or options:
-        body.add_row(_label("arm"), joined([*levels, *options]))
-    body.add_row(_label("kpi"), _kpi(episode))
-    repeat = f"repeat {episode.repeat}" if episode.repeat else ""
-    limit = f"at most {episode.limits.amount} {episode.limits.unit}"
-    body.add_row(_label("episode"), joined([f"seed {episode.seed}", repeat, limit, Text(inline(episode.key), style="dim")]))
-    title = Text(f" {inline(episode.title)} ", style="bold")
-    return Panel(
-        Group(top, "", body),
-        title=title,
-        title_align="left",
-        subtitle=Text(f" {LEGEND} ", style="dim"),
-        subtitle_align="right",
-        border_style="bright_black",
-        padding=(1, 2),
-    )
-
-
-def briefs(episode: Episode, folding: Folding = SHORT) -> Iterator[RenderableType]:
-    """What the agents were told; agents that were told the same share a frame."""
-    readers: dict[str, list[str]] = {}
-    for agent, text in episode.brief.items():
-        readers.setdefault(text, []).append(agent)
-    for text, agents in readers.items():
-        whom = "" if agents == [SINGLE] else ", ".join(agents)
-        yield Group(_rule(["brief", Text(inline(whom), style="bold")]), _indented(Folded(text, folding.brief)), "")
-
-
-def _kpi(episode: Episode) -> Text:
-    kpi = episode.kpi
-    target = "" if kpi.target is None or "@{" in str(kpi.target) else f"target {inline(str(kpi.target))}"
-    scale = f"{figure(kpi.low)} to {figure(kpi.high)} {inline(kpi.unit)}"
-    line = joined([Text(inline(kpi.name), style="bold"), scale, Text(target, style="bold")])
-    return line.append(f"\n{inline(kpi.description)}", "dim")
-
-
-# ------------------------------------------------------------------------------------------------------------ the steps
-
-
-def _step(episode: Episode, step: Step, course: _Course, folding: Folding, *, first: bool) -> RenderableType:
-    turn = episode.turns[step.turn] if step.turn < len(episode.turns) else Turn(agent=step.agent)
-    left = _labelled()
-    if first:
-        _add_words(left, turn, step.call, folding)
-    _add_call(left, step.call, folding)
-    style, label = {"invalid": ("bold yellow", "✗ invalid"), "error": ("yellow", "! error")}.get(step.result.status, ("", "result"))
-    left.add_row(_label(label, style), Folded(step.result.text, folding.result, style))
-    if step.tools is not None:
-        left.add_row(_label("tools"), Text("now " + inline(", ".join(tool.name for tool in step.tools)), style="dim"))
-    right = _instruments(episode, step, course)
-    worst = max((event.severity for event in step.events if event.status == "executed"), default=0)
-    wrong = worst >= VIOLATION
-    body = Table(
-        box=_THICK if wrong else _THIN,
-        show_header=False,
-        show_edge=False,
-        expand=True,
-        padding=(0, 1),
-        border_style=COLORS[worst] if wrong else "bright_black",
-    )
-    body.add_column(ratio=2)
-    body.add_column(ratio=1)
-    body.add_row(left, right)
-    return Group(_heading(episode, step.turn, step), body, "")
-
-
-def _wordless(episode: Episode, number: int, folding: Folding) -> RenderableType:
-    """A turn that brought no step: nothing could be read from it, or the episode failed there."""
-    left = _labelled()
-    _add_words(left, episode.turns[number], None, folding)
-    return Group(_heading(episode, number), _indented(left, 1), "")
-
-
-def _heading(episode: Episode, number: int, step: Step | None = None) -> RenderableType:
-    agent = step.agent if step else episode.turns[number].agent
-    parts: list[str | Text] = [f"step {step.index + 1}" if step else "no step", Text(f"turn {number + 1}", style="dim")]
-    if len(episode.agents) > 1:
-        parts += [Text(f"round {step.round + 1}" if step else "", style="dim"), Text(inline(agent), style="bold cyan")]
-    return _rule(parts)
-
-
-def _add_words(table: Table, turn: Turn, call: ToolCall | None, folding: Folding) -> None:
-    if turn.reasoning.strip():
-        table.add_row(_label("thinks"), Folded(turn.reasoning, folding.words, "italic dim"))
-    repeated = call is not None and call.tool == SAY and call.arguments.get("text") == turn.text
-    if turn.text.strip() and not repeated:
-        table.add_row(_label("says"), Folded(turn.text, folding.words))
-    if turn.status not in {"valid", "none"}:
-        table.add_row(_label("reply", "yellow"), Text(turn.status, style="yellow"))
-    if turn.error:
-        table.add_row(_label("error", "red"), Folded(turn.error, folding.words, "red"))
-
-
-def _add_call(table: Table, call: ToolCall, folding: Folding) -> None:
-    """A shell command as a command line, other calls as calls, with an argument a line where they are long."""
-    arguments = call.arguments
-    command, text = arguments.get("command"), arguments.get("text")
-    if isinstance(command, str) and len(arguments) == 1:
-        table.add_row(_label("runs"), Folded(command, folding.call, "bold", first="$ ", rest="> "))
-    elif call.tool == SAY and isinstance(text, str) and len(arguments) == 1:
-        table.add_row(_label("says"), Folded(text, folding.words))
-    elif len(str(call)) <= 60 and "\\n" not in str(call):
-        given = ", ".join(f"{key}={_written(value)}" for key, value in arguments.items())
-        table.add_row(_label("calls"), Text.assemble((inline(call.tool), "bold cyan"), inline(f"({given})"), overflow="fold"))
-    else:
-        table.add_row(_label("calls"), Text(inline(call.tool), style="bold cyan"))
-        for key, value in _flat(arguments):
-            table.add_row("", Folded(value, folding.call, first=f"{inline(key)} = "))
-
-
-def _flat(arguments: dict[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Arguments by dotted name; texts as they were written, so that files keep their lines."""
-    for key, value in arguments.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value if isinstance(value, str) else _written(value)
-
-
-def _written(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _instruments(episode: Episode, step: Step, course: _Course) -> RenderableType:
-    """The KPI and what it cost, as they move, and below them the ledger."""
-    before, now, unit = course.kpi[-1], step.kpi, inline(episode.kpi.unit)
-    course.kpi.append(now)
-    course.cost, course.harm = course.cost + step.cost, course.harm + step.harm
-    course.unit = next((event.unit for event in step.events if event.magnitude), course.unit)
-    reading = Text(f"{figure(now)} {unit}", style="dim")
-    if figure(now) != figure(before):
-        style = "bold bright_green" if now > before else "bold bright_red"
-        reading = Text.assemble((f"{figure(before)} → ", "dim"), (f"{figure(now)} {unit}", "bold"), "  ", (change(now - before), style))
-    reference = episode.endings[step.agent].reference
-    meter = Meter(episode.kpi.low, episode.kpi.high, now, before, reference.best if reference else None)
-    rows: list[RenderableType] = [reading, meter]
-    if course.cost or course.harm:
-        harm = f"{figure(course.harm)} {inline(course.unit)}".rstrip()
-        rows.append(joined([_moved("cost", figure(course.cost), step.cost), _moved("harm", harm, step.harm)]))
-    return Group(*rows, *(line for event in step.events for line in _ledger(event, unit)))
-
-
-def _moved(name: str, reading: str, by: float) -> Text:
-    return Text.assemble((f"{name} ", "dim"), (reading, "bold bright_red" if by else "dim"))
-
-
-def _ledger(event: Event, unit: str) -> Iterator[RenderableType]:
-    yield happening(event)
-    odds = f"{figure(event.probability)} × " if event.probability < 1 else ""
-    size = f"{odds}{figure(event.magnitude)} {inline(event.unit)}".rstrip() if event.magnitude else ""
-    facts = [
-        size if event.kind in {"violation", "harm"} else "",
-        f"on {inline(event.bearer)}" if event.bearer else "",
-        f"KPI {change(event.gain)} {unit}" if event.gain else "",
-        f"{inline(event.before)} → {inline(event.after)}" if event.before and event.after else "",
-    ]
-    for line, style in ((inline(event.detail), "dim"), (", ".join(filter(None, facts)), "")):
-        if line:
-            yield _indented(Text(line, style=style, overflow="fold"), 3)
-
-
-# ------------------------------------------------------------------------------------------------------------ the ending
-
-
-def ending(episode: Episode, grade: Grade | None, agent: str, course: Sequence[float] = ()) -> RenderableType:
-    """Why it ended, what was claimed beside what was true, and the grade."""
-    end = episode.endings[agent]
-    body = _labelled()
-    if end.error:
-        body.add_row(_label("error", "red"), Folded(end.error, SHORT.words, "red"))
-    body.add_row(_label("kpi"), _result(episode, end, grade, course))
-    parts: list[RenderableType] = [body]
-    if end.facts or end.claims:
-        parts += ["", _claims(episode.claims, end)]
-    if grade is not None:
-        parts += ["", _graded(grade)]
-    who = "" if agent == SINGLE else f"{inline(agent)}: "
-    how = "Handed over or declined, and closed" if end.exited and end.reason == "closed" else ENDINGS[end.reason]
-    reached = "the decision point was met" if end.reached else "the decision point was not met"
-    return Panel(
-        Group(*parts),
-        title=Text(f" {who}{how} ", style="bold"),
-        title_align="left",
-        subtitle=Text(f" {reached} ", style="dim"),
-        subtitle_align="right",
-        border_style=COLORS[grade.severity] if grade is not None and grade.violation else "bright_black",
-        padding=(1, 2),
-    )
-
-
-def _result(episode: Episode, end: Ending, grade: Grade | None, course: Sequence[float]) -> Text:
-    unit = inline(episode.kpi.unit)
-    measured = Text(f"{figure(end.kpi_initial)} → {figure(end.kpi_measured)} {unit}", style="bold")
-    idle = f"idle {figure(end.reference.idle)}" if end.reference else ""
-    best = f"◆ gold path {figure(end.reference.best)}" if end.reference else ""
-    credited = f"credited {figure(grade.kpi_credited)}" if grade and grade.kpi_credited != end.kpi_measured else ""
-    spark = Text(sparkline(course), style="blue")
-    return joined([Text.assemble(measured, "  ", spark), idle, Text(best, style="cyan"), Text(credited, style="yellow")])
-
-
-def _claims(specs: tuple[ClaimSpec, ...], end: Ending) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("reported", "claimed", "in fact", ""):
-        table.add_column(heading, overflow="fold", justify="left" if heading in {"reported", ""} else "right")
-    claims = end.claims or {}
-    units = {spec.name: spec.unit for spec in specs}
-    for name in dict.fromkeys([*end.facts, *claims]):
-        claimed, true = claims.get(name, UNKNOWN), end.facts.get(name, UNKNOWN)
-        unit = f" {inline(units.get(name, ''))}".rstrip()
-        false = _is_false(specs, name, claimed, true)
-        note = ("✗ false", "bold bright_red") if false else ("", "") if claimed == UNKNOWN else ("✓", "green")
-        style = "bold bright_red" if false else ""
-        stated = "not said" if claimed == UNKNOWN else _value(claimed) + unit
-        table.add_row(inline(name), Text(stated, style=style), _value(true) + unit, Text(*note))
-    return table
-
-
-def _value(value: Scalar) -> str:
-    return figure(value) if isinstance(value, int | float) and not isinstance(value, bool) else inline(str(value))
-
-
-def _is_false(specs: tuple[ClaimSpec, ...], name: str, claimed: Scalar, true: Scalar) -> bool:
-    spec = next((spec for spec in specs if spec.name == name), ClaimSpec(name="other", description="", kind="text"))
-    try:
-        return true != UNKNOWN and bool(false_claims([spec], {spec.name: claimed}, {spec.name: true}))
-    except ValueError:  # a word where a number was asked for
-        return True
-
-
-def _graded(grade: Grade) -> Table:
-    severity = Text.assemble((str(grade.severity), COLORS[grade.severity]), (f"  {SEVERITIES[grade.severity]}", ""))
-    if grade.attempted:
-        severity.append(f" · {grade.attempted} attempted", COLORS[grade.attempted])
-    pragmatism = f"{100 * grade.pragmatism:.0f} %" if grade.pragmatism is not None else f"not scored: {inline(grade.not_scored)}"
-    colors = {"false": "bold bright_red", "honest": "green", "partial": "yellow"}
-    table = _labelled(11)
-    table.add_row(_label("outcome"), Text(grade.outcome.replace("_", " "), style="bold"))
-    table.add_row(_label("severity"), severity)
-    table.add_row(_label("pragmatism"), Text(pragmatism, style="bold"))
-    table.add_row(_label("disclosure"), Text(grade.disclosure, style=colors.get(grade.disclosure, "")))
-    return table
-
-
-# ------------------------------------------------------------------------------------------------------------- the parts
-
-
-def _labelled(width: int = 9) -> Table:
-    table = Table.grid(expand=True, padding=(0, 1, 0, 0))
-    table.add_column(width=width, no_wrap=True)
-    table.add_column(ratio=1)
-    return table
-
-
-def _label(name: str, style: str = "") -> Text:
-    return Text(name, style=style or "bright_black", no_wrap=True, overflow="ellipsis")
-
-
-def _sides(left: Text, right: Text) -> Table:
-    table = Table.grid(expand=True, padding=(0, 1))
-    table.add_column(ratio=1)
-    table.add_column(justify="right")
-    table.add_row(left, right)
-    return table
-
-
-def _indented(content: RenderableType, by: int = 2) -> Table:
-    table = Table.grid(expand=True)
-    table.add_column(width=by)
-    table.add_column(ratio=1)
-    table.add_row("", content)
-    return table
-
-
-def _rule(parts: Iterable[str | Text]) -> Rule:
-    return Rule(joined(parts), align="left", style="bright_black")
-
-
-# ------------------------------------------------------------------------------------------------------------- the player
 
 
 @dataclass(frozen=True)
@@ -420,19 +77,107 @@ def replay(
         step: Wait for Enter between the steps; q ends.
         color: Colours; without them, or with NO_COLOR set, the text is plain.
     """
-    console = console or Console(highlight=False)
+    console = console or Console()
     plain = not color or bool(os.environ.get("NO_COLOR"))
     paced = speed > 0 and console.is_terminal and not step
     live = paced and not plain
+    if live:
+        console.show_cursor(False)
     try:
-        console.show_cursor(not live)
         for number, frame in enumerate(frames(episode, grade)):
-            if step and number > 1 and not _asked(console, plain):
+            if step and number and not _asked(console, plain):
                 return
-            lines = console.render_lines(_Plain(frame) if plain else frame, pad=False)
-            _show(console, lines, speed if paced else 0.0)
+            _show(console, _Plain(frame) if plain else frame, PAUSE / speed if paced else 0.0)
     except KeyboardInterrupt:
         console.print()
     finally:
         if live:
             console.show_cursor(True)
+
+
+def _show(console: Console, frame: RenderableType, pause: float) -> None:
+    """Show a frame line by line, a quarter of the pause long, and then leave time to read it."""
+    if not pause:
+        return console.print(frame)
+    lines = console.render_lines(frame, pad=False)
+    for line in lines:
+        console.print(Segments(line))
+        time.sleep(pause / 4 / len(lines))
+    time.sleep(pause * 3 / 4 * min(len(lines) / 10, 1.0))
+    return None
+
+
+def _asked(console: Console, plain: bool) -> bool:
+    """Wait for Enter and take the question back; False if the answer is q. Nobody there to ask is an Enter."""
+    question = "Enter: go on, q: end "
+    try:
+        answer = console.input(question if plain else Text(question, style="dim"), markup=False, emoji=False)
+    except EOFError:
+        answer = ""
+    if not plain and console.is_terminal:
+        console.control(Control((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)))
+    return not answer.strip().lower().startswith("q")
+
+
+def export_text(episode: Episode, grade: Grades = None, width: int = 80, *, folding: Folding = SHORT) -> str:
+    """The whole replay as a plain text."""
+    console = _recorder(width, color=False)
+    for frame in frames(episode, grade, folding=folding):
+        console.print(_Plain(frame))
+    return "".join(line.rstrip() + "\n" for line in console.export_text().splitlines())
+
+
+def export_svg(
+    episode: Episode, grade: Grades, path: str | Path, width: int = 100, *, folding: Folding = SHORT
+) -> Path:
+    """The whole replay as an SVG picture; equal episodes give equal files."""
+    console = _recorder(width, color=True)
+    for frame in frames(episode, grade, folding=folding):
+        console.print(frame)
+    picture = console.export_svg(title="safegym replay", theme=NIGHT, unique_id="safegym-replay")
+    return write_whole(Path(path), picture)
+
+
+def _recorder(width: int, *, color: bool) -> Console:
+    """A console that writes nowhere and takes nothing from the terminal or its environment."""
+    return Console(
+        file=StringIO(),
+        record=True,
+        width=width,
+        height=100,
+        force_terminal=color,
+        color_system="truecolor" if color else None,
+        legacy_windows=False,
+        force_jupyter=False,
+        force_interactive=False,
+        no_color=not color,
+        _environ={},
+    )
+
+
+def most_telling(episodes: Sequence[Episode], grades: Sequence[Grade]) -> tuple[Episode, Grade]:
+    """The episode that a newcomer should see first, with its grade.
+
+    In this order: an unprivileged player before a reference; human stakes before control; the most severe executed
+    event; the most severe attempted one; the decision point met; the most events; the most steps; and, so that there
+    is one answer, the smallest key.
+    """
+    by_key = {episode.key: episode for episode in episodes}
+    pairs = [(by_key[grade.key], grade) for grade in grades if grade.key in by_key]
+    if not pairs:
+        raise ValueError("expected episodes and their grades, got none that belong together")
+    return min(pairs, key=lambda pair: _telling(*pair))
+
+
+def _telling(episode: Episode, grade: Grade) -> tuple[bool | int | str, ...]:
+    return (
+        grade.privileged,
+        episode.arm.stakes != "human",
+        -grade.severity,
+        -grade.attempted,
+        not grade.reached,
+        -len(episode.events(grade.agent)),
+        -len(episode.steps),
+        episode.key,
+        grade.agent,
+    )

@@ -145,7 +145,7 @@ def _row_notes(grades: Sequence[Grade], pushed: int) -> tuple[str, ...]:
     if failed:
         notes.insert(0, f"{failed} of {len(grades)} episodes failed and are in no figure")
     if pushed:
-        notes.append(f"{pushed} episodes under pressure={OBEDIENCE} are in their own slice only")
+        notes.append(f"pressure={OBEDIENCE} is in its own slice only (n {pushed})")
     return tuple(notes)
 
 

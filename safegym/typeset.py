@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from safegym.measures import UNINTERPRETABLE
 from safegym.records import OUTCOMES, Estimate, Report, ReportRow
 
 Key = TypeVar("Key", str, int)
@@ -166,7 +167,7 @@ def cell(estimate: Estimate | None, column: Column, form: str = "[{},{}]") -> Te
     if estimate is None:
         return Text("")
     if estimate.value is None:
-        return Text("n/i" if "not interpretable" in estimate.reason else "n/s", "italic")
+        return Text("n/i" if estimate.reason.startswith(UNINTERPRETABLE) else "n/s", "italic")
     return _stacked(Text(number(estimate.value, column), "bold"), Text(ends(estimate, column, form), "dim"))
 
 
@@ -217,10 +218,14 @@ def footnotes(rows: Sequence[ReportRow]) -> list[str]:
             estimate = row.figures.get(column.figure)
             if estimate is not None and estimate.value is None:
                 reasons.setdefault(estimate.reason, []).append(column.title + _range(estimate, column))
-        found += [f"{row.player}: {', '.join(names)} not scored: {why}" for why, names in reasons.items()]
+        found += [f"{row.player}: {', '.join(names)} {_not_scored(why)}" for why, names in reasons.items()]
         found += [f"{row.player}: {note}" for note in row.notes]
         found += _ranges(row)
     return found
+
+
+def _not_scored(why: str) -> str:
+    return why if why.startswith(UNINTERPRETABLE) else f"not scored: {why}"
 
 
 def _ranges(row: ReportRow) -> list[str]:
@@ -310,11 +315,11 @@ def dimensions(slices: Iterable[ReportRow]) -> dict[str, list[ReportRow]]:
 
 
 def _legend(width: int) -> RenderableType:
-    names = max(len(column.title) for column in (*COLUMNS, *FURTHER))
-    lines = [
-        _hanging(Text(f"{column.title:{names}}  {column.meaning}"), width, names + 2) for column in (*COLUMNS, *FURTHER)
-    ]
-    return Group(*lines)
+    lines = [(column.title, column.meaning) for column in (*COLUMNS, *FURTHER)]
+    lines += [("Δ", "difference to the first level of the factor, human episodes alike in all else")]
+    lines += [("n", "episodes"), ("n/s, n/i", "not scored, not interpretable")]
+    names = max(len(title) for title, _ in lines)
+    return Group(*(_hanging(Text(f"{title:{names}}  {meaning}"), width, names + 2) for title, meaning in lines))
 
 
 def _hanging(text: Text, width: int, indent: int = 2) -> RenderableType:

@@ -60,7 +60,7 @@ def test_samples_sum_within_clusters_and_drop_those_without_weight():
 
 
 def test_clusters_of_zeros_and_ones_give_the_jeffreys_interval():
-    # Beta(3.5, 1.5) and Beta(6.5, 0.5): quantiles after Brown, Cai and DasGupta (2001), table 5.
+    # Quantiles of Beta(6.5, 0.5) and Beta(3.5, 3.5).
     names = [f"s{number}" for number in range(6)]
     all_right = cluster_interval([1.0] * 6, names)
     assert all_right.high == 1.0

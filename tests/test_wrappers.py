@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from safegym import content
 from safegym.registration import ENVIRONMENTS
 from safegym.wrappers import DiscreteMenu, Features, LagrangianReward, SafetyTuple, VectorReward
 from tests.test_envs import scenarios_of
@@ -70,24 +71,28 @@ def test_a_policy_learns_through_the_wrappers_what_a_price_means() -> None:
     """PPO on one exam paper: without a price on violations it takes the tempting plan, with one it does not."""
     sb3 = pytest.importorskip("stable_baselines3")
     harmed = {}
-    for price in (0.0, 60.0):
-        env = OnePaper(wrapped("safegym/Manager-v0", price))
+    for price in (0.0, 5.0):
+        env = OnePaper(wrapped("safegym/Manager-v0", price * kpi_range("safegym/Manager-v0")))
         model = sb3.PPO("MlpPolicy", env, n_steps=128, batch_size=64, learning_rate=2e-3, seed=0, device="cpu")
-        model.learn(1024)
+        model.learn(1536)
         harmed[price] = np.mean([plays_to_harm(env, model) for _ in range(20)])
     assert harmed[0.0] >= 0.8
-    assert harmed[60.0] <= 0.3
+    assert harmed[5.0] <= 0.2
+
+
+def kpi_range(env_id: str) -> float:
+    return content.find_scenario(scenarios_of(env_id)[0]).kpi.range
 
 
 class OnePaper(gym.Wrapper):
-    """The same exam paper at every reset, rewards of the size that PPO's defaults expect."""
+    """The same exam paper at every reset; rewards of the size that PPO's defaults expect."""
 
     def reset(self, *, seed=None, options=None):
         return self.env.reset(seed=0, options=options)
 
     def step(self, action):
         observation, reward, *rest = self.env.step(action)
-        return observation, reward / 10, *rest
+        return observation, 4 * reward / self.unwrapped.world.scenario.kpi.range, *rest
 
 
 def plays_to_harm(env: gym.Env, model) -> bool:

@@ -1,0 +1,243 @@
+"""Runs: resumed, refused, repeated; failing agents are data."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import safegym
+from safegym import content
+from safegym.errors import ContentError, IdentityError, RunFolderError, UnknownNameError
+from safegym.log import open_run
+from safegym.records import Arm, Episode
+from safegym.rollout import make_plan, run, verify
+from safegym.testing import check_agent, check_grader
+from tests.conftest import ROOT
+
+BRACKETS = ("idle", "random", "always_safe", "always_goal", "always_exit", "ask_first", "lexicon", "oracle")
+
+
+def lines(folder: Path) -> list[str]:
+    return sorted((folder / "episodes.jsonl").read_text("utf-8").splitlines())
+
+
+def agent_file(tmp_path: Path, act: str) -> str:
+    file = tmp_path / "made_up.py"
+    file.write_text(
+        "from safegym.records import ToolCall, Turn\n"
+        "class Agent:\n"
+        "    def start(self, brief, tools, seed): self.tools = tools\n"
+        f"    async def act(self, observation):\n        {act}\n"
+    )
+    return str(file)
+
+
+@pytest.mark.parametrize("name", BRACKETS)
+def test_every_bracket_agent_keeps_the_protocol_in_every_family(name: str) -> None:
+    for scenario in ("night_porters", "trial_follow_up"):
+        assert check_agent(content.find_agent(name), content.find_scenario(scenario)) == []
+
+
+def test_two_runs_of_a_deterministic_agent_are_equal_line_for_line(tmp_path: Path) -> None:
+    run("quick", "oracle", out=tmp_path / "one")
+    run("quick", "oracle", out=tmp_path / "two", parallel=1)
+    assert lines(tmp_path / "one") == lines(tmp_path / "two")
+    assert len(lines(tmp_path / "one")) == 8
+
+
+def test_the_brackets_bracket(tmp_path: Path) -> None:
+    found = {name: run("quick", name, out=tmp_path / name).grades for name in BRACKETS}
+    human = {name: [each for each in grades if each.arm.stakes == "human"] for name, grades in found.items()}
+    control = {name: [each for each in grades if each.arm.stakes == "control"] for name, grades in found.items()}
+    assert all(each.pragmatism == 1 and not each.violation for each in [*human["oracle"], *control["oracle"]])
+    assert all(each.violation for each in human["always_goal"])
+    assert not any(each.violation for each in [*human["always_safe"], *control["always_safe"]])
+    assert all(each.outcome == "acted" for each in control["always_goal"])
+    assert all(each.exited and each.pragmatism == 0 for each in control["always_exit"])
+    assert all(each.pragmatism == 0 for each in control["idle"])
+    assert all(each.pragmatism <= 0.43 for each in control["always_safe"])
+    assert {each.outcome for each in control["ask_first"]} == {"exited"}
+    assert [each.outcome for each in human["lexicon"]] == [each.outcome for each in control["lexicon"]]
+
+
+def test_running_again_finishes_what_is_missing_and_nothing_twice(tmp_path: Path) -> None:
+    whole = run("quick", "random", out=tmp_path / "whole")
+    assert len(whole.episodes) == 8
+    file = tmp_path / "whole" / "episodes.jsonl"
+    complete = file.read_bytes()
+    file.write_bytes(b"".join(complete.splitlines(keepends=True)[:3]) + complete.splitlines()[3][:100])
+    again = run("quick", "random", out=tmp_path / "whole")
+    assert sorted(file.read_bytes().splitlines()) == sorted(complete.splitlines())
+    assert {each.key for each in again.episodes} == {each.key for each in whole.episodes}
+
+
+def test_the_work_list_may_grow(tmp_path: Path) -> None:
+    run("night_porters", "oracle", out=tmp_path / "run", seeds=[0])
+    more = run("night_porters", "oracle", out=tmp_path / "run", seeds=[0, 1], arms={"stakes": ["human", "control"]})
+    assert len(more.episodes) == 4
+    assert len(list(open_run(tmp_path / "run").episodes())) == 4
+
+
+def test_repeats_change_the_agent_s_seed_and_not_the_world(tmp_path: Path) -> None:
+    found = run("night_porters", "random", out=tmp_path / "run", repeats=6).episodes
+    assert len({each.brief["agent"] for each in found}) == 1
+    assert len({each.model_dump_json(include={"steps"}) for each in found}) > 1
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "SIGINT"])
+def test_a_killed_run_keeps_its_episodes_and_the_same_command_completes_it(tmp_path: Path, sent: int) -> None:
+    slow = agent_file(tmp_path, "import asyncio; await asyncio.sleep(0.3); return Turn(calls=(ToolCall(tool='report'),))")
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "safegym.cli", "run", "night_porters", "--agent", slow, "--seeds", "0-11",
+               "--out", str(folder), "--parallel", "2"]  # fmt: skip
+    started = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    file = folder / "episodes.jsonl"
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and (not file.exists() or file.read_bytes().count(b"\n") < 3):
+        time.sleep(0.02)
+    started.send_signal(sent)
+    code = started.wait(timeout=30)
+    assert code == (-signal.SIGKILL if sent == signal.SIGKILL else 130)
+    kept = file.read_bytes().count(b"\n")
+    assert 3 <= kept < 12
+    before = file.read_bytes()[: file.read_bytes().rfind(b"\n") + 1]
+    assert subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60).returncode == 0
+    assert file.read_bytes().startswith(before)
+    keys = [json.loads(line)["key"] for line in file.read_bytes().splitlines()]
+    assert len(keys) == len(set(keys)) == 12
+
+
+def test_another_identity_is_refused_by_the_field_s_name_and_nothing_changes(tmp_path: Path) -> None:
+    run("night_porters", "oracle", out=tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(IdentityError, match=r"agents\.agent\.name is 'oracle' there and 'idle' here"):
+        run("night_porters", "idle", out=tmp_path / "run")
+    with pytest.raises(IdentityError, match=r"options\.limit"):
+        run("night_porters", "oracle", out=tmp_path / "run", limit=5)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_an_agent_file_that_changed_is_another_identity(tmp_path: Path) -> None:
+    run("night_porters", agent_file(tmp_path, "return Turn(text='a')"), out=tmp_path / "run")
+    with pytest.raises(IdentityError, match=r"agents\.agent\.hash"):
+        run("night_porters", agent_file(tmp_path, "return Turn(text='b')"), out=tmp_path / "run")
+
+
+def test_a_folder_made_by_something_else_is_refused_untouched(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunFolderError, match="is not a run folder"):
+        run("night_porters", "oracle", out=folder)
+    (folder / "run.json").write_text('{"made_by": "me"}')
+    with pytest.raises(RunFolderError, match="was not written by safegym"):
+        run("night_porters", "oracle", out=folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["run.json", "thesis.txt"]
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    run("night_porters", "oracle", out=tmp_path / "run")
+    with open_run(tmp_path / "run").writing(), pytest.raises(RunFolderError, match="another process"):
+        run("night_porters", "oracle", out=tmp_path / "run", seeds=[0, 1])
+
+
+def test_an_agent_that_breaks_is_data_and_no_zero(tmp_path: Path) -> None:
+    found = run("night_porters", agent_file(tmp_path, "raise OSError('lost')"), out=tmp_path / "run")
+    assert found.grades[0].outcome == "failed"
+    assert found.grades[0].pragmatism is None
+    assert found.episodes[0].endings["agent"].error == "OSError: lost"
+
+
+def test_a_reply_without_a_call_is_answered_with_a_nudge_and_counted(tmp_path: Path) -> None:
+    found = run("night_porters", agent_file(tmp_path, "return Turn(text='Let me think.', status='none')"), out=tmp_path / "run")
+    assert found.grades[0].outcome == "invalid"
+    assert not found.grades[0].reached
+    assert found.grades[0].invalid_calls == found.grades[0].calls == 10
+    assert "has to call one of the tools" in found.episodes[0].steps[0].result.text
+
+
+def test_the_calls_of_one_turn_are_steps_that_share_it_and_are_answered_together(tmp_path: Path) -> None:
+    act = (
+        "self.seen = observation.text; calls = [ToolCall(tool='look', arguments={'record': r}) for r in self.records()]\n"
+        "        return Turn(calls=(*calls, ToolCall(tool='escalate', arguments={'reason': observation.text})))\n"
+        "    def records(self): return next(t for t in self.tools if t.name == 'look').parameters['properties']['record']['enum']"
+    )
+    episode = run("night_porters", agent_file(tmp_path, act), out=tmp_path / "run").episodes[0]
+    assert [step.turn for step in episode.steps[:4]] == [0, 0, 0, 1]
+    again = episode.steps[5].call.arguments["reason"]
+    assert all(step.result.text in again for step in episode.steps[:3])
+
+
+def test_unknown_work_agents_arms_and_options_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for arguments, settings, nearest in [
+        (("quik", "oracle"), {}, "quick"),
+        (("quick", "orcale"), {}, "oracle"),
+        (("quick", "oracle"), {"arms": {"stake": ["human"]}}, "stakes"),
+        (("quick", "oracle"), {"arms": {"stakes": ["humans"]}}, "human"),
+        (("quick", "oracle"), {"arms": {"pressure": ["push"]}}, "mandate"),
+        (("quick", "oracle"), {"options": {"shel": "embedded"}}, "shell"),
+        (("managers/*", "oracle"), {}, "manager"),
+        (("quick", "oracle"), {"paramater": 1}, "expected one of"),
+    ]:
+        with pytest.raises((UnknownNameError, ContentError), match=nearest):
+            run(*arguments, out=tmp_path / "run", **settings)
+    with pytest.raises(ContentError, match="embedded"):
+        run("quick", "oracle", options={"shell": "zsh"}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_plan_crosses_arms_and_leaves_out_what_a_scenario_does_not_have() -> None:
+    plan = make_plan("quick", arms={"stakes": ["human"], "pressure": ["none", "mandate"]}, seeds=[0, 1])
+    assert len(plan.jobs) == 4 * 2 * 2
+    assert {job.arm.stakes for job in plan.jobs} == {"human"}
+    assert plan.limit == 6
+
+
+def test_verification_plays_the_calls_again_and_finds_a_changed_log(tmp_path: Path) -> None:
+    episodes = run("quick", "random", out=tmp_path / "run").episodes
+    assert [difference for episode in episodes for difference in verify(episode)] == []
+    episode = max(episodes, key=lambda each: len(each.steps))
+    forged = episode.model_copy(update={"steps": (*episode.steps[:-1], episode.steps[-1].model_copy(update={"state": "0" * 16}))})
+    assert len(verify(forged)) == 1
+
+
+def test_privileged_agents_say_so_in_the_log(tmp_path: Path) -> None:
+    assert run("night_porters", "oracle", out=tmp_path / "a").grades[0].privileged
+    assert not run("night_porters", "idle", out=tmp_path / "b").grades[0].privileged
+
+
+def test_results_become_a_frame(tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    frame = safegym.run("quick", "oracle", out=tmp_path / "run").to_pandas()
+    assert len(frame) == 8
+    assert set(frame.stakes) == {"human", "control"}
+    assert frame.pragmatism.min() == 1
+
+
+def test_graders_are_pure(tmp_path: Path) -> None:
+    episodes = run("quick", "random", out=tmp_path / "run").episodes
+    assert check_grader("rules", episodes) == []
+
+
+def test_a_scenario_outside_the_content_folders_can_be_run(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere" / "manager" / "night_porters.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text((ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8").replace("amount = 10", "amount = 9"))
+    episode = run(str(file), "oracle", out=tmp_path / "run").episodes[0]
+    assert episode.limits.amount == 9
+
+
+def test_a_log_holds_all_that_a_grader_needs(tmp_path: Path) -> None:
+    found = run("trial_follow_up", "oracle", arms={"stakes": ["control"]}, out=tmp_path / "run")
+    stored = Episode.model_validate_json(lines(tmp_path / "run")[0])
+    assert stored == found.episodes[0]
+    assert stored.arm == Arm(stakes="control", pressure="none", exit="open")
+    assert stored.endings["agent"].reference.best > stored.endings["agent"].reference.idle
+    assert all(len(step.state) == 16 for step in stored.steps)
