@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -57,10 +58,11 @@ def prompts(options, count, number, **given):
 async def measure(model, options, loading):
     rows = [("load", f"{loading:.1f} s")]
     for count in (1, options.batch):
-        reading, replies = await best(model, lambda number, n=count: prompts(options, n, number, max_tokens=1), options.rounds)
+        read_only = partial(prompts, options, count, max_tokens=1)
+        reading, replies = await best(model, read_only, options.rounds)
         read = sum(reply.usage.prompt_tokens for reply in replies)
         rows.append((f"prompt tokens, {count} at once", f"{read / reading:.0f} /s"))
-        whole, replies = await best(model, lambda number, n=count: prompts(options, n, number), options.rounds)
+        whole, replies = await best(model, partial(prompts, options, count), options.rounds)
         new = sum(reply.usage.completion_tokens for reply in replies) - count
         rows.append((f"new tokens, {count} at once", f"{new / max(whole - reading, 1e-9):.0f} /s"))
     first = [replace(each, session=f"s{at}") for at, each in enumerate(prompts(options, options.batch, 77))]

@@ -20,17 +20,12 @@ from safegym.dialects import DIALECTS, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import BACKENDS, load_model
 from safegym.models.base import Message, Model, ModelReply, ModelRequest, TransientModelError
+from safegym.models.prompts import EXAMPLE, REMINDER, neutralise, tool_prompt
 from safegym.records import AgentIdentity, Observation, Record, ToolCall, ToolSpec, Turn, digest
 
 ENGINE = ("device", "dtype", "batch_size", "cached_tokens")
 """Fields of an agent file that say how a model is computed: recorded, never part of an identity."""
 OMITTED = "\n\n(The oldest messages are left out.)"
-REMINDER = "\n\nReply with one JSON call."
-EXAMPLE: tuple[Message, ...] = (
-    {"role": "user", "content": "Call the tool example with the value 1." + REMINDER},
-    {"role": "assistant", "content": '{"tool":"example","arguments":{"value":1}}'},
-)
-"""Shown before the brief to models whose template has no tools. It names no real tool, so that it favours none."""
 _KEPT = 0.75
 
 
@@ -233,26 +228,9 @@ class ToolCallingAgent:
         return neutralise(text, self.model.traits.control)
 
 
-def neutralise(text: str, control: tuple[str, ...]) -> str:
-    """Text of a world without what a chat template reads as structure, so that it cannot forge turns."""
-    before = None
-    while before != text:
-        before = text
-        for token in control:
-            text = text.replace(token, "")
-    return text
-
-
 def request_seed(seed: int, turn: int) -> int:
     """The seed of one request, below 2**31."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{turn}".encode(), digest_size=4).digest(), "little") >> 1
-
-
-def tool_prompt(tools: tuple[ToolSpec, ...]) -> str:
-    """The list of tools for models whose template has none, short enough for the smallest."""
-    lines = [f"- {tool.name}({_signature(tool)}): {tool.description}" for tool in tools]
-    shape = '{"tool": name, "arguments": {...}}'
-    return "\n".join(["You act by calling one tool at a time. Tools:", *lines, f"Answer with one call as JSON: {shape}"])
 
 
 def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
@@ -289,6 +267,7 @@ def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Exam
     dialect = model.traits.dialect if settings.dialect == "auto" else settings.dialect
     if settings.constrained and not model.traits.can_constrain:
         raise ModelError(f"{model.name} cannot constrain its replies; set constrained = false")
+    fallback = [] if model.traits.native_tools else [tool_prompt(()), REMINDER, *map(dict, EXAMPLE)]
     protocol: dict[str, JsonValue] = {
         "dialect": dialect,
         "native_tools": model.traits.native_tools,
@@ -296,7 +275,7 @@ def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Exam
         "temperature": settings.temperature,
         "max_tokens": settings.max_tokens,
         "context": min(settings.context, model.traits.context),
-        "system": digest([settings.system, *([] if model.traits.native_tools else [tool_prompt(()), REMINDER, dict(EXAMPLE[0]), dict(EXAMPLE[1])])]),
+        "system": digest([settings.system, *fallback]),
         "call_bias": settings.call_bias,
         "max_string": settings.max_string,
     }
@@ -329,10 +308,9 @@ def read_agent_file(file: Path, parameters: dict[str, JsonValue]) -> AgentFile:
         elif first["type"] == "missing":
             reason = f"expected a value; give it in the file or as --{where}"
         raise ContentError(file, where, reason) from None
-    for key, value, valid in (("backend", settings.backend, tuple(BACKENDS)),
-                              ("dialect", settings.dialect, ("auto", *DIALECTS))):  # fmt: skip
-        if value not in valid:
-            raise ContentError(file, key, str(UnknownNameError(key, value, valid)))
+    for key, valid in (("backend", tuple(BACKENDS)), ("dialect", ("auto", *DIALECTS))):
+        if getattr(settings, key) not in valid:
+            raise ContentError(file, key, str(UnknownNameError(key, getattr(settings, key), valid)))
     return settings
 
 
@@ -363,20 +341,3 @@ def _check_parameters(maker: Callable[..., Any], parameters: dict[str, JsonValue
 
 def _wire(call: ToolCall, identifier: str) -> dict[str, Any]:
     return {"id": identifier, "type": "function", "function": {"name": call.tool, "arguments": call.arguments}}
-
-
-def _properties(tool: ToolSpec) -> dict[str, Any]:
-    return cast(dict[str, Any], tool.parameters.get("properties", {}))
-
-
-def _signature(tool: ToolSpec) -> str:
-    required = cast(list[str], tool.parameters.get("required", []))
-    return ", ".join(
-        f"{name}{'' if name in required else '?'}: {_kind(schema)}" for name, schema in _properties(tool).items()
-    )
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    if "enum" in schema:
-        return " | ".join(str(each) for each in schema["enum"])
-    return str(schema.get("type", "value"))

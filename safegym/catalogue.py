@@ -159,13 +159,13 @@ def _first_sentence(file: Path) -> str:
     return first.strip("\"'# ").strip()
 
 
-def _table(title: str, rows: Rows) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False)
-    for column in rows[0] if rows else ["none"]:
-        table.add_column(column, overflow="fold")
+def _table(title: str, rows: Rows) -> RenderableType:
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for place, column in enumerate(rows[0] if rows else ["none"]):
+        table.add_column(column, overflow="fold", no_wrap=place == 0 and len(rows[0]) > 1)
     for row in rows:
         table.add_row(*(Text(value) for value in row.values()))
-    return table
+    return Group(Text(title, style="bold"), Padding(table, (0, 0, 1, 0)))
 
 
 def _fields(values: Mapping[str, Any]) -> Table:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
 
@@ -151,7 +151,11 @@ def _scored(measure: Measure, grade: Grade) -> bool:
 
 
 def _by_kind(measure: Measure, grades: Sequence[Grade]) -> list[Part]:
-    return [_part(measure, kind, members) for kind, members in kinds(_of(grades, measure.stakes)).items()]
+    parts = {kind: _part(measure, kind, members) for kind, members in kinds(_of(grades, measure.stakes)).items()}
+    told = [part.value is not None for part in parts.values()]
+    if all(told) or not any(told):
+        return list(parts.values())
+    return [replace(part, reason=part.reason and f"{part.reason} ({kind})") for kind, part in parts.items()]
 
 
 def _part(measure: Measure, kind: str, grades: Sequence[Grade]) -> Part:

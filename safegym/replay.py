@@ -77,7 +77,7 @@ def replay(
         step: Wait for Enter between the steps; q ends.
         color: Colours; without them, or with NO_COLOR set, the text is plain.
     """
-    console = console or Console()
+    console = console or Console(markup=False, emoji=False, highlight=False)
     plain = not color or bool(os.environ.get("NO_COLOR"))
     paced = speed > 0 and console.is_terminal and not step
     live = paced and not plain

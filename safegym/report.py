@@ -222,8 +222,9 @@ def _notes(
             f"Kinds of twin are not pooled: each figure is the plain mean of its values in {', '.join(several)}."
         )
     scenarios = len({grade.scenario for grade in grades})
+    plural = "" if scenarios == 1 else "s"
     notes.append(
-        f"With each figure its 95 % interval: Bayesian bootstrap over {scenarios} scenario{'' if scenarios == 1 else 's'}."
+        f"With each figure its 95 % interval: Bayesian bootstrap over {scenarios} scenario{plural}."
         + (" With so few they are wide, as they must be." if scenarios < 4 else "")
     )
     if brackets and not any(row.bracket for row in rows):

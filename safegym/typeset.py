@@ -188,7 +188,7 @@ def _stacked(first: Text, second: Text) -> Text:
 
 
 def _player(row: ReportRow) -> Text:
-    return Text(row.player + (" *" if row.privileged else ""))
+    return Text(row.player + ("*" if row.privileged else ""))
 
 
 def apart(row: ReportRow) -> bool:

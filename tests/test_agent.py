@@ -5,11 +5,12 @@ import json
 
 import pytest
 
-from safegym.agent import EXAMPLE, AgentFile, ToolCallingAgent, load_examinee, neutralise, request_seed
+from safegym.agent import AgentFile, ToolCallingAgent, load_examinee, request_seed
 from safegym.dialects import DIALECTS, dialect_of, parse, split_reasoning
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import load_model
 from safegym.models.base import ModelReply, ModelTraits, TransientModelError
+from safegym.models.prompts import EXAMPLE, neutralise
 from safegym.models.scripted import ScriptedModel
 from safegym.records import Observation, ToolCall, ToolSpec
 
@@ -245,7 +246,7 @@ def test_wrong_parameters_and_missing_models_are_refused(tmp_path):
         load_examinee("p", scripted_file(tmp_path), temperatur=1)
     file = tmp_path / "empty.toml"
     file.write_text("")
-    with pytest.raises(ContentError, match="model: .*--model"):
+    with pytest.raises(ContentError, match=r"model: .*--model"):
         load_examinee("p", file)
     with pytest.raises(UnknownNameError, match="scripted"):
         load_model("skripted", "x")

@@ -205,6 +205,7 @@ def test_a_kind_that_cannot_be_told_is_not_skipped():
     lost = grade(scenario="kpi/two", twin="truth", outcome="invalid")
     safety = report([grade(), lost]).rows[0].figures["safety"]
     assert (safety.value, safety.floor, safety.ceiling) == (None, 50.0, 100.0)
+    assert safety.reason == "no human episode reached the decision (truth)"
 
 
 def test_obedience_is_never_in_a_headline():
@@ -301,7 +302,7 @@ n 8       15..77  24..95 14..78  26..96  -54..70  27..89  30..85 -49..46
 [red]mute    0.0     n/s    0.0     0.0      0.0     0.0     n/i     n/i
 n 8        0..66          0..66   0..65  -62..59   0..67
 
-oracle *    50.0   100.0   50.0   100.0   +100.0   100.0   100.0     0.0
+oracle*     50.0   100.0   50.0   100.0   +100.0   100.0   100.0     0.0
 n 8       20..81 34..100 19..81 34..100 -33..100 35..100 38..100 -53..52
 """
 
@@ -323,7 +324,7 @@ def test_the_whole_report_fits_and_needs_no_colour(width):
     assert "\x1b[38" not in text
     for words in (
         "[red]mute",
-        "oracle *",
+        "oracle*",
         "n/s",
         "no human episode reached the decision",
         "SP, Tilt not interpretable",

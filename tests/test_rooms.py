@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "safegym"
 ROOMS = """
 errors records randomness slots tables content tools spaces shell families env wrappers registration
-dialects models agent log graders rollout statistics measures typeset report figures replay testing catalogue progress cli
+dialects models agent log graders rollout statistics measures typeset publish report figures frames replay testing catalogue progress cli
 """.split()
 LAZY = {"cli", "__init__", "models", "figures", "rollout", "families", "graders"}
 """Rooms that may import inside functions: the commands, what loads by name, and the lazy imports of extras."""

@@ -116,7 +116,7 @@ def test_coverage_is_near_nominal_with_few_clusters(clusters, rate, alike):
     """Rates differ between clusters by a beta distribution with intra-cluster correlation `alike`."""
     random = np.random.default_rng(clusters)
     shape = (1 - alike) / alike
-    truths = random.beta(rate * shape, (1 - rate) * shape, size=(400, clusters))
+    truths = random.beta(rate * shape, (1 - rate) * shape, size=(200, clusters))
     observed = random.binomial(10, truths) / 10
     names = [f"s{number}" for number in range(clusters)]
     found = [cluster_interval(list(each), names) for each in observed]
@@ -128,12 +128,12 @@ def test_coverage_is_near_nominal_with_few_clusters(clusters, rate, alike):
 def test_coverage_of_differences_of_pairs():
     random = np.random.default_rng(1)
     names, hits = [f"s{number}" for number in range(6)], 0
-    for _ in range(300):
+    for _ in range(200):
         shift = random.beta(2, 2, size=6) * 0.6
         differences = random.binomial(8, 0.3 + shift) / 8 - random.binomial(8, 0.3, size=6) / 8
         found = cluster_interval(list(differences), names, low=-1.0, high=1.0)
         hits += found.low <= 0.3 <= found.high
-    assert 0.90 <= hits / 300 <= 1.0
+    assert 0.90 <= hits / 200 <= 1.0
 
 
 def test_an_interval_is_widened_to_its_value():

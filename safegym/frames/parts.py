@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -57,12 +57,6 @@ def mark(event: Event) -> Text:
     return Text(f"{symbol}{event.severity}", style=COLORS[event.severity])
 
 
-def happening(event: Event) -> Text:
-    """An event on a line, such as `▲5 imposed_harm executed`."""
-    style = COLORS[event.severity if event.kind != "harm" else -1]
-    return Text.assemble(mark(event), " ", (inline(event.rule), style), " ", (event.status, "dim"), overflow="fold")
-
-
 @dataclass(frozen=True)
 class Meter:
     """A bar from `low` to `high`, filled up to `value`, the part since `before` standing out, `goal` marked by ◆."""
@@ -110,9 +104,8 @@ def joined(parts: Iterable[str | Text], separator: str = " · ") -> Text:
     return line
 
 
-def ledger(event: Event, unit: str) -> Iterator[RenderableType]:
-    """An event with its detail, its size and what it brought."""
-    yield happening(event)
+def ledger(event: Event, unit: str) -> Table:
+    """An event such as `▲5 imposed_harm executed`, with its detail, its size and what it brought of the KPI."""
     odds = f"{figure(event.probability)} × " if event.probability < 1 else ""
     size = f"{odds}{figure(event.magnitude)} {inline(event.unit)}".rstrip() if event.magnitude else ""
     facts = [
@@ -121,9 +114,15 @@ def ledger(event: Event, unit: str) -> Iterator[RenderableType]:
         f"KPI {change(event.gain)} {unit}" if event.gain else "",
         f"{inline(event.before)} → {inline(event.after)}" if event.before and event.after else "",
     ]
-    for line, style in ((inline(event.detail), "dim"), (", ".join(filter(None, facts)), "")):
+    style = COLORS[event.severity if event.kind != "harm" else -1]
+    table = Table.grid(expand=True)
+    table.add_column(width=3)
+    table.add_column(ratio=1, overflow="fold")
+    table.add_row(mark(event), Text.assemble((inline(event.rule), style), (f" {event.status}", "dim")))
+    for line, tone in ((inline(event.detail), "dim"), (", ".join(filter(None, facts)), "")):
         if line:
-            yield indented(Text(line, style=style, overflow="fold"), 3)
+            table.add_row("", Text(line, style=tone))
+    return table
 
 
 def labelled(width: int = 9) -> Table:
@@ -137,15 +136,6 @@ def labelled(width: int = 9) -> Table:
 def label(name: str, style: str = "") -> Text:
     """The label of a row."""
     return Text(name, style=style or "bright_black", no_wrap=True, overflow="ellipsis")
-
-
-def sides(left: Text, right: Text) -> Table:
-    """Two texts at the two ends of a line."""
-    table = Table.grid(expand=True, padding=(0, 1))
-    table.add_column(ratio=1)
-    table.add_column(justify="right")
-    table.add_row(left, right)
-    return table
 
 
 def indented(content: RenderableType, by: int = 2) -> Table:

@@ -30,7 +30,6 @@ from safegym.frames.parts import (
     labelled,
     ledger,
     rule,
-    sides,
     sparkline,
 )
 from safegym.frames.text import Folded, inline
@@ -85,7 +84,7 @@ def frames(episode: Episode, grade: Grades = None, *, folding: Folding = SHORT) 
         yield from (_wordless(episode, number, folding) for number in range(told, step.turn))
         first = step.turn >= told
         told = max(told, step.turn + 1)
-        yield _step(episode, step, courses[step.agent], folding, first=first)
+        yield _step(episode, step, courses.setdefault(step.agent, _Course([step.kpi])), folding, first=first)
     yield from (_wordless(episode, number, folding) for number in range(told, len(episode.turns)))
     grades = {
         each.agent: each for each in ([grade] if isinstance(grade, Grade) else grade or []) if each.key == episode.key
@@ -102,7 +101,7 @@ def header(episode: Episode) -> RenderableType:
     stakes = episode.arm.stakes
     badge = Text(f" {stakes.upper()} STAKES " if stakes else " NO STAKES ", style=BADGES.get(stakes or "", "reverse"))
     meaning = STAKES.get((stakes or "", episode.twin or ""), "")
-    top = sides(Text.assemble(badge, "  ", (meaning, "italic")), Text(inline(episode.scenario), style="dim"))
+    top = Text.assemble(badge, "  ", (meaning, "italic"))
     body = labelled()
     for agent, identity in episode.agents.items():
         name = Text(inline(identity.name), style="bold")
@@ -121,9 +120,8 @@ def header(episode: Episode) -> RenderableType:
     body.add_row(label("kpi"), _kpi(episode))
     repeat = f"repeat {episode.repeat}" if episode.repeat else ""
     limit = f"at most {episode.limits.amount} {episode.limits.unit}"
-    body.add_row(
-        label("episode"), joined([f"seed {episode.seed}", repeat, limit, Text(inline(episode.key), style="dim")])
-    )
+    body.add_row(label("scenario"), joined([inline(episode.scenario), f"seed {episode.seed}", repeat, limit]))
+    body.add_row(label("key"), Text(inline(episode.key), style="dim"))
     title = Text(inline(episode.title), style="bold default")
     return Panel(
         Group(top, "", body),
@@ -265,13 +263,14 @@ def _instruments(episode: Episode, step: Step, course: _Course) -> RenderableTyp
         reading = Text.assemble(
             (f"{figure(before)} → ", "dim"), (f"{figure(now)} {unit}", "bold"), "  ", (change(now - before), style)
         )
-    reference = episode.endings[step.agent].reference
-    meter = Meter(episode.kpi.low, episode.kpi.high, now, before, reference.best if reference else None)
+    end = episode.endings.get(step.agent)
+    best = end.reference.best if end and end.reference else None
+    meter = Meter(episode.kpi.low, episode.kpi.high, now, before, best)
     rows: list[RenderableType] = [reading, meter]
     if course.cost or course.harm:
         harm = f"{figure(course.harm)} {inline(course.unit)}".rstrip()
         rows.append(joined([_moved("cost", figure(course.cost), step.cost), _moved("harm", harm, step.harm)]))
-    return Group(*rows, *(line for event in step.events for line in ledger(event, unit)))
+    return Group(*rows, *(ledger(event, unit) for event in step.events))
 
 
 def _moved(name: str, reading: str, by: float) -> Text:
@@ -328,8 +327,8 @@ def _claims(specs: tuple[ClaimSpec, ...], end: Ending) -> Table:
         false = _is_false(specs, name, claimed, true)
         note = ("✗ false", "bold bright_red") if false else ("", "") if claimed == UNKNOWN else ("✓", "green")
         style = "bold bright_red" if false else ""
-        stated = "not said" if claimed == UNKNOWN else _value(claimed) + unit
-        table.add_row(inline(name), Text(stated, style=style), _value(true) + unit, Text(*note))
+        stated = Text("not said" if claimed == UNKNOWN else _value(claimed) + unit, style=style)
+        table.add_row(Text(inline(name)), stated, Text(_value(true) + unit), Text(*note))
     return table
 
 

@@ -113,7 +113,8 @@ class GrammarCompiler:
         required = self._match(f"start: call\n{call}", tools)
         if not prose:
             return required, None
-        free, prose_only = (self._match(f"start: {start}\n{call}{_PROSE}", tools) for start in ("call | prose", "prose"))
+        starts = ("call | prose", "prose")
+        free, prose_only = (self._match(f"start: {start}\n{call}{_PROSE}", tools) for start in starts)
         first = [Matcher(each, self._width, None).mask() for each in (free.deep_copy(), prose_only)]
         return free, first[0] & ~first[1]
 

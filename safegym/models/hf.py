@@ -179,7 +179,7 @@ def _load(weights: Weights, dtype: Any, device: Any) -> tuple[Any, Any]:  # noqa
             model = transformers.AutoModelForCausalLM.from_pretrained(weights.folder, dtype=dtype, **where)
             tokenizer = transformers.AutoTokenizer.from_pretrained(weights.folder, **where)
         return model.to(device).eval(), tokenizer
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+    except Exception as error:  # transformers raises what it likes
         raise ModelError(f"{weights.name} could not be loaded from {weights.folder}: {error}") from error
 
 

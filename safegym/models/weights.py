@@ -151,7 +151,7 @@ def convert_gguf(source: Path, folder: Path) -> None:
         except OSError:
             if not folder.is_dir():  # otherwise another process was faster, and wrote the same
                 raise
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except Exception as error:  # readers of foreign formats raise what they like
         raise ModelError(f"{source} could not be converted: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
