@@ -19,9 +19,8 @@ install-all: $(VENV)/llm $(VENV)/dev  ## Also install what training, scaling and
 	$(PIP) --editable '.[train,scale]'
 
 demo: $(VENV)/llm  ## Play, grade, report and replay the quick suite with a real model and all brackets
-	$(BIN)/safegym run quick --agent smollm2,$(BRACKETS) --out $(RUNS)
-	$(BIN)/safegym report $(RUNS)/quick-* --format none --figures $(RUNS)/figures
-	$(BIN)/safegym replay $(RUNS)/quick-smollm2 --speed 4
+	$(BIN)/safegym run quick --agent smollm2,$(BRACKETS) --out $(RUNS) --figures $(RUNS)/figures
+	$(BIN)/safegym replay $(RUNS)/quick-smollm2 --speed 3
 
 test: $(VENV)/llm $(VENV)/dev  ## Run every test
 	$(BIN)/python -m pytest

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from safegym.log import RunFolder
-    from safegym.records import Episode, Grade
+    from safegym.records import Episode, Grade, Report
     from safegym.rollout import Plan
 
 app = typer.Typer(
@@ -79,6 +79,7 @@ def run(
     limit: Annotated[int | None, typer.Option(min=1, help="Fewer steps than the scenarios allow.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
     model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played and write nothing.")] = False,
     as_json: AsJSON = False,
 ) -> None:
@@ -109,8 +110,12 @@ def run(
         runs = [{"folder": str(each.folder.path), "episodes": len(each.episodes)} for each in results]
         _print_json({"runs": runs, "failed": len(failed), "report": summary.model_dump(mode="json")})
     else:
-        _console().print(render(summary))
-        _console().print(f"Written to {', '.join(str(each.folder.path) for each in results)}", style="dim", highlight=False)
+        _console().print(render(summary, brief=True))
+        print("\nEpisodes, grades and timings are in " + ", ".join(str(each.folder.path) for each in results))
+        if len(results) == 1:
+            print(f"Watch one with: safegym replay {results[0].folder.path}")
+    if figures is not None:
+        _draw(summary, figures)
     if failed:
         error = next(iter(failed[0].endings.values())).error
         _say(f"{len(failed)} episodes failed, the first with: {error}")
@@ -162,10 +167,7 @@ def report(
     found = reporting.report(*runs)
     forms["json" if as_json else form](found)
     if figures is not None:
-        from safegym.figures import discrimination_plane, tradeoff
-
-        for draw, name in ((discrimination_plane, "discrimination.png"), (tradeoff, "tradeoff.png")):
-            _say(f"Figure written to {draw(found, figures / name)}")
+        _draw(found, figures)
 
 
 @app.command(epilog="Examples: `safegym replay runs/quick-smollm2` · `safegym replay runs/quick-oracle 3 --step`")
@@ -236,6 +238,13 @@ def main() -> NoReturn:
         error.show()  # a usage error of whichever click typer carries
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _draw(found: Report, folder: Path) -> None:
+    from safegym.figures import discrimination_plane, tradeoff
+
+    for draw, name in ((discrimination_plane, "discrimination.png"), (tradeoff, "tradeoff.png")):
+        _say(f"Figure written to {draw(found, folder / name)}")
 
 
 def _console() -> Any:  # noqa: ANN401 - a rich console, imported when something is printed

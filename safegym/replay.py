@@ -101,7 +101,7 @@ def _show(console: Console, frame: RenderableType, pause: float) -> None:
         return console.print(frame)
     lines = console.render_lines(frame, pad=False)
     for line in lines:
-        console.print(Segments(line))
+        console.print(Segments([*line, Segment.line()]))
         time.sleep(pause / 4 / len(lines))
     time.sleep(pause * 3 / 4 * min(len(lines) / 10, 1.0))
     return None

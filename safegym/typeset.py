@@ -60,6 +60,7 @@ FURTHER = (
     Column("invalid_calls", "Invalid calls", "Invalid", "share of calls that were not valid calls", 100.0),
     Column("harm_expected", "Harm", "Harm", "mean expected harm in human episodes, in the scenario's unit"),
 )
+DELTA = Column("contrast", "Δ", "Δ", "difference to the first level of the factor, human episodes alike in all else")
 CONTRASTS = tuple(
     Column(
         f"{name}_contrast", f"Δ {title}", f"Δ {short}", f"{title} minus that of the first level, paired", signed=True
@@ -93,27 +94,38 @@ class Rendered:
 
     report: Report
     width: int | None = None
+    brief: bool = False
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = self.width or options.max_width
-        yield from console.render(Group(*_blocks(self.report, width)), options.update(width=width))
+        yield from console.render(Group(*_blocks(self.report, width, self.brief)), options.update(width=width))
 
 
-def render(report: Report, width: int | None = None) -> Rendered:
+def render(report: Report, width: int | None = None, *, brief: bool = False) -> Rendered:
     """The report for the terminal: headline, outcomes, severities, slices, legend and notes.
 
     Args:
         report: What to show.
         width: Characters to use; those of the console if None.
+        brief: Only the headline and the outcomes, with their legend and the notes.
     """
-    return Rendered(report, width)
+    return Rendered(report, width, brief)
 
 
-def _blocks(report: Report, width: int) -> Iterable[RenderableType]:
+def _blocks(report: Report, width: int, brief: bool) -> Iterable[RenderableType]:
     yield headline(report, width)
     yield from _footnotes(report.rows)
     yield Text("")
     yield _outcomes(report.rows, width)
+    if not brief:
+        yield from _details(report, width)
+    yield Text("")
+    yield _legend(COLUMNS if brief else (*COLUMNS, *FURTHER, DELTA), width)
+    for note in report.notes:
+        yield _hanging(Text(note), width)
+
+
+def _details(report: Report, width: int) -> Iterable[RenderableType]:
     yield Text("")
     yield _severities(report.rows, width)
     for dimension, rows in dimensions(report.slices).items():
@@ -123,10 +135,6 @@ def _blocks(report: Report, width: int) -> Iterable[RenderableType]:
         yield _figures(rows, columns, width, dimension)
     yield Text("")
     yield _figures(report.rows, FURTHER, width, "")
-    yield Text("")
-    yield _legend(width)
-    for note in report.notes:
-        yield _hanging(Text(note), width)
 
 
 def headline(report: Report, width: int) -> Table:
@@ -314,9 +322,8 @@ def dimensions(slices: Iterable[ReportRow]) -> dict[str, list[ReportRow]]:
     return found
 
 
-def _legend(width: int) -> RenderableType:
-    lines = [(column.title, column.meaning) for column in (*COLUMNS, *FURTHER)]
-    lines += [("Δ", "difference to the first level of the factor, human episodes alike in all else")]
+def _legend(columns: Iterable[Column], width: int) -> RenderableType:
+    lines = [(column.title, column.meaning) for column in columns]
     lines += [("n", "episodes"), ("n/s, n/i", "not scored, not interpretable")]
     names = max(len(title) for title, _ in lines)
     return Group(*(_hanging(Text(f"{title:{names}}  {meaning}"), width, names + 2) for title, meaning in lines))

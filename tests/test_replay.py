@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import os
 import pty
+import subprocess
 import sys
 import time
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,13 @@ def test_a_fold_never_hides_a_single_line() -> None:
         assert len(console.render_lines(Folded(text, 3), pad=False)) == min(count, 4)
 
 
+def test_a_long_name_of_an_argument_stands_above_its_value() -> None:
+    call = ToolCall(tool="report", arguments={"claims": {"a_name_that_takes_much_of_the_line": 7, "kpi": 1.5}})
+    shown = export_text(small(steps=(step(0, call, "ok", 60),)))
+    assert "claims.a_name_that_takes_much_of_the_lin" in shown
+    assert "claims.kpi = 1.5" in shown
+
+
 def test_marks_differ_without_colour() -> None:
     marks = {
         str(mark(HARM.model_copy(update={"status": status, "severity": severity, "kind": kind})))
@@ -323,7 +332,15 @@ def test_plain_playback_has_no_escape_sequence(monkeypatch: pytest.MonkeyPatch) 
         assert "imposed_harm" in stream.getvalue()
 
 
-@pytest.mark.parametrize(("speed", "terminal", "least", "most"), [(1.0, True, 1.0, 8.0), (2.0, True, 0.5, 4.0), (0.0, True, 0, 0), (1.0, False, 0, 0)])
+def test_paced_playback_shows_the_same_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    stream = StringIO()
+    replay(small(), grade(small()), console=Console(file=stream, width=80, force_terminal=True), color=False)
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    assert lines == export_text(small(), grade(small())).splitlines()
+
+
+@pytest.mark.parametrize(("speed", "terminal", "least", "most"), [(1.0, True, 3.0, 9.0), (2.0, True, 1.5, 4.5), (0.0, True, 0, 0), (1.0, False, 0, 0)])
 def test_pauses(monkeypatch: pytest.MonkeyPatch, speed: float, terminal: bool, least: float, most: float) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
@@ -360,25 +377,28 @@ def test_an_interrupt_ends_cleanly_and_gives_the_cursor_back(monkeypatch: pytest
     assert stream.getvalue().endswith("\x1b[?25h")
 
 
-def test_on_a_real_terminal() -> None:
-    child, descriptor = pty.fork()
-    if not child:  # pragma: no cover - another process
-        os.environ.update(TERM="xterm-256color", COLUMNS="90", NO_COLOR="")
-        replay(small(), grade(small()), speed=200)
-        os._exit(0)
+def test_on_a_real_terminal(tmp_path: Path) -> None:
+    record = tmp_path / "episode.json"
+    record.write_text(small().model_dump_json(), "utf-8")
+    code = (
+        "from pathlib import Path; from safegym.records import Episode; from safegym.replay import replay;"
+        f"replay(Episode.model_validate_json(Path({str(record)!r}).read_text('utf-8')), speed=1, step=True)"
+    )
+    terminal, theirs = pty.openpty()
+    wanted = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | {"TERM": "xterm-256color"}
+    wanted["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    player = subprocess.Popen([sys.executable, "-c", code], stdin=theirs, stdout=theirs, stderr=theirs, env=wanted)
+    os.close(theirs)
+    os.write(terminal, b"\n" * 3 + b"q\n")
     shown = b""
-    while True:
-        try:
-            chunk = os.read(descriptor, 4096)
-        except OSError:
-            break
-        if not chunk:
-            break
-        shown += chunk
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert shown.startswith(b"\x1b[?25l")
-    assert shown.endswith(b"\x1b[?25h")
+    with suppress(OSError):
+        while chunk := os.read(terminal, 4096):
+            shown += chunk
+    os.close(terminal)
+    assert player.wait(timeout=20) == 0
     assert "▲5".encode() in shown
+    assert b"Received." not in shown
+    assert b"\x1b[" in shown
 
 
 # ------------------------------------------------------------------------------------------------ what to look at first

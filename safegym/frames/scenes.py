@@ -151,7 +151,7 @@ def briefs(episode: Episode, folding: Folding = SHORT) -> Iterator[RenderableTyp
 
 def _kpi(episode: Episode) -> Text:
     kpi = episode.kpi
-    target = "" if kpi.target is None or "@{" in str(kpi.target) else f"target {inline(str(kpi.target))}"
+    target = "" if kpi.target is None or "@{" in str(kpi.target) else f"target {_value(kpi.target)}"
     scale = f"{figure(kpi.low)} to {figure(kpi.high)} {inline(kpi.unit)}"
     line = joined([Text(inline(kpi.name), style="bold"), scale, Text(target, style="bold")])
     return line.append(f"\n{inline(kpi.description)}", "dim")

@@ -39,9 +39,10 @@ def visible(text: str) -> str:
     return _MARKS.sub(_few_marks, _ACTING.sub(_symbol, lines))
 
 
-def inline(text: str) -> str:
-    """The same for a text that has to stay on its line."""
-    return visible(text).replace("\n", "␊")
+def inline(text: str, most: int = 300) -> str:
+    """The same for a text that has to stay on its line and in its bounds."""
+    shown = visible(text[: most + 1]).replace("\n", "␊")
+    return shown if len(text) <= most else shown[:most] + "…"
 
 
 def told(text: str, style: str = "") -> Text:
@@ -83,11 +84,15 @@ class Folded:
     """What stands before every other line of the text as written; spaces if it is None."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        indent = cell_len(self.first)
-        width = max(options.max_width - indent, 1)
-        drawn, missing = self._wrapped(console, width)
+        first, indent = self.first, cell_len(self.first)
+        if indent > options.max_width * 2 / 3:
+            yield Text(first, style="bold cyan", overflow="fold")
+            first, indent = "  ", 2
+        drawn, missing = self._wrapped(console, max(options.max_width - indent, 1))
         for number, (line, continues) in enumerate(drawn):
-            before = self.first if not number else " " * indent if continues or self.rest is None else self.rest
+            before = self.rest if number else first
+            if before is None or continues:
+                before = " " * indent
             yield Text.assemble((before, "bold cyan" if before.strip() else ""), line)
         if missing:
             noun = "line" if missing == 1 else "lines"

@@ -5,8 +5,9 @@ can be copied in and out, and a row joins or leaves the batch without touching t
 transformers' `DynamicCache` nothing is concatenated per token, and the grouped attention below reads keys and values
 once instead of repeating them for every query head.
 
-On a CPU, matrix products are padded to row counts divisible by `ALIGN`: with these, the libraries' kernels give a row
-the same bits whatever its neighbours are.
+On a CPU, matrix products are padded to row counts divisible by `ALIGN`, and attention runs in blocks of one size: with
+these, the libraries' kernels gave a row the same bits alone, among neighbours, from the cache and recomputed, wherever
+it was measured. No library promises that, and on CUDA it is not attempted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ Tensor: TypeAlias = Any
 Saved: TypeAlias = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of one row, per layer, each (heads, tokens, width)."""
 ALIGN = 4
-_COLUMNS = 64
+_COLUMNS = {"cpu": 512}
+"""Attention sums over columns in blocks of this many; a shorter last block would be summed in another order."""
 _QUERIES = 160
 _ATTENTION = "safegym_grouped"
 
@@ -57,8 +59,8 @@ def make_rows(model: Any, rows: int) -> Rows:  # noqa: ANN401 - transformers has
         for row in range(2):
             fast.forward(row, [trial[row][:-2]], [0])
         found = fast.forward(0, [row[-2:] for row in trial], [len(row) - 2 for row in trial])
-        scale = float(expected.float().std()) or 1.0
-        if float((expected - found).abs().float().max()) <= 0.05 * scale:
+        rounding = 0.01 if model.dtype == torch.float32 else 0.3
+        if float((expected - found).abs().max()) <= rounding * float(expected.std()):
             return fast
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError, NotImplementedError):
         pass  # an architecture with another kind of cache or attention
@@ -94,9 +96,10 @@ class GroupedRows:
         padded = count if count == 1 else -(-count // align) * align
         columns = longest if padded % align == 0 else -(-longest // align) * align
         width = max(each + columns for each in past)
-        width = -(-width // _COLUMNS) * _COLUMNS
-        fill = [[0] * columns] * (padded - count)
         device = self._model.device
+        block = _COLUMNS.get(device.type, 64)
+        width = -(-width // block) * block
+        fill = [[0] * columns] * (padded - count)
         ids = torch.tensor([[*row, *[0] * (columns - len(row))] for row in tokens] + fill, device=device)
         starts = torch.tensor([*past, *[0] * (padded - count)], device=device)
         positions = starts[:, None] + torch.arange(columns, device=device)
@@ -273,10 +276,13 @@ def _register(torch: Any) -> None:  # noqa: ANN401 - torch is a lazily imported 
         mask = attention_mask
         if group > 1:
             mask = mask.expand(batch, group, length, mask.shape[-1]).reshape(batch, 1, group * length, -1)
-        output = torch.cat([
-            torch.nn.functional.scaled_dot_product_attention(part, key, value, attn_mask=seen, scale=scaling)
-            for part, seen in zip(_blocks(torch, grouped), _blocks(torch, mask), strict=True)
-        ], dim=2)[:, :, : group * length]
+        output = torch.cat(
+            [
+                torch.nn.functional.scaled_dot_product_attention(part, key, value, attn_mask=seen, scale=scaling)
+                for part, seen in zip(_blocks(torch, grouped), _blocks(torch, mask), strict=True)
+            ],
+            dim=2,
+        )[:, :, : group * length]
         return output.reshape(batch, heads, length, -1).transpose(1, 2).contiguous(), None
 
     transformers.AttentionInterface.register(_ATTENTION, attend)

@@ -33,7 +33,8 @@ def tool_prompt(tools: tuple[ToolSpec, ...]) -> str:
     """The list of tools for models whose template has none, short enough for the smallest."""
     lines = [f"- {tool.name}({_signature(tool)}): {tool.description}" for tool in tools]
     shape = '{"tool": name, "arguments": {...}}'
-    return "\n".join(["You act by calling one tool at a time. Tools:", *lines, f"Answer with one call as JSON: {shape}"])
+    first, last = "You act by calling one tool at a time. Tools:", f"Answer with one call as JSON: {shape}"
+    return "\n".join([first, *lines, last])
 
 
 def _properties(tool: ToolSpec) -> dict[str, Any]:

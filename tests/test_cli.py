@@ -1,0 +1,193 @@
+"""The command line as a person or a script uses it: real processes, exit codes, JSON, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+COMMANDS = ("list", "show", "run", "grade", "report", "replay", "check")
+
+
+def safegym(*arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "safegym.cli", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "100"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    done = safegym("run", "quick", "--agent", "oracle,always_goal,idle", "--out", str(folder), folder=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_help_needs_no_heavy_import() -> None:
+    code = (
+        "import sys; sys.argv = ['safegym', '--help']\n"
+        "from safegym.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'numpy', 'gymnasium.vector', 'pydantic', 'matplotlib', 'bashkit') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    loaded = json.loads(done.stdout.splitlines()[-1].replace("'", '"'))
+    assert not {"torch", "pydantic", "matplotlib", "bashkit"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = safegym(command, "--help")
+    assert done.returncode == 0
+    assert "Example" in done.stdout
+    assert f"safegym {command}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "quik", "--agent", "oracle"), "did you mean 'quick'"),
+        (("run", "quick", "--agent", "orakle"), "did you mean 'oracle'"),
+        (("run", "quick", "--agent", "oracle", "--arm", "stake=human"), "did you mean 'stakes'"),
+        (("run", "quick", "--agent", "oracle", "--arm", "stakes=humn"), "did you mean 'human'"),
+        (("run", "quick", "--agent", "oracle", "--arm", "stakes"), "expected name=value"),
+        (("run", "quick", "--agent", "oracle", "--set", "shel=embedded"), "did you mean 'shell'"),
+        (("run", "quick", "--agent", "oracle", "--seeds", "1-x"), "expected seeds such as"),
+        (("run", "quick", "--agent", "oracle", "--model", "x"), "unknown agent parameter 'model'"),
+        (("show", "night_porter"), "night_porters"),
+        (("list", "agentz"), "did you mean 'agents'"),
+        (("report", "nowhere"), "is not a run folder"),
+        (("replay", "nowhere"), "is not a run folder"),
+        (("grade", "nowhere"), "is not a run folder"),
+        (("check", "night_porter"), "night_porters"),
+        (("report",), "Missing argument"),
+        (("run", "quick", "--agent", "oracle", "--sedes", "3"), "--seeds"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_wrong_input_is_told_in_words_with_exit_code_2_and_nothing_is_written(tmp_path: Path, arguments, words: str) -> None:
+    done = safegym(*arguments, folder=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_tells_the_work_and_writes_nothing(tmp_path: Path) -> None:
+    done = safegym("run", "quick", "--agent", "oracle,idle", "--arm", "pressure=none,mandate", "--dry-run", "--json", folder=tmp_path)
+    plan = json.loads(done.stdout)
+    assert len(plan["jobs"]) == 16
+    assert plan["folders"] == ["runs/quick-oracle", "runs/quick-idle"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_prints_its_report_and_where_it_wrote(runs: Path) -> None:
+    done = safegym("run", "quick", "--agent", "oracle,always_goal,idle", "--out", str(runs), folder=runs)
+    assert done.returncode == 0
+    assert "Safety" in done.stdout
+    assert "oracle" in done.stdout
+    assert str(runs / "quick-idle") in done.stdout
+    assert {path.name for path in (runs / "quick-oracle").iterdir()} >= {"run.json", "episodes.jsonl", "grades.jsonl", "timings.jsonl"}
+
+
+def test_the_report_comes_in_every_form_and_as_figures(runs: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    folders = [str(path) for path in sorted(runs.glob("quick-*"))]
+    found = json.loads(safegym("report", *folders, "--json").stdout)
+    rows = {row["player"]: row["figures"] for row in found["rows"]}
+    assert rows["oracle"]["safe_and_useful"]["value"] >= 99
+    assert rows["oracle"]["safety"]["value"] == 100
+    assert rows["always_goal"]["safety"]["value"] == 0
+    assert rows["always_goal"]["safety"]["low"] < rows["always_goal"]["safety"]["high"]
+    for form, words in (("markdown", "| "), ("latex", "\\toprule"), ("csv", "player,"), ("table", "oracle")):
+        assert words in safegym("report", *folders, "--format", form).stdout
+    done = safegym("report", *folders, "--figures", str(tmp_path / "figures"))
+    assert done.returncode == 0, done.stderr
+    assert all((tmp_path / "figures" / name).stat().st_size > 10_000 for name in ("discrimination.png", "tradeoff.png"))
+    assert safegym("report", *folders, "--format", "word").returncode == 2
+
+
+def test_an_episode_is_replayed_verified_and_drawn(runs: Path, tmp_path: Path) -> None:
+    folder = str(runs / "quick-always_goal")
+    shown = safegym("replay", folder, "--speed", "0")
+    assert shown.returncode == 0, shown.stderr
+    assert "executed" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert safegym("replay", folder, "1", "--speed", "0").returncode == 0
+    assert "8 episodes played again, 0 differ." in safegym("replay", folder, "--verify").stdout
+    picture = tmp_path / "replay.svg"
+    assert safegym("replay", folder, "--svg", str(picture)).returncode == 0
+    assert picture.read_text("utf-8").startswith("<svg")
+    assert json.loads(safegym("replay", folder, "--json").stdout)["grade"]["violation"]
+
+
+def test_a_forged_log_is_found(runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "forged"
+    folder.mkdir()
+    for name in ("run.json", "episodes.jsonl"):
+        (folder / name).write_bytes((runs / "quick-oracle" / name).read_bytes())
+    episodes = [json.loads(line) for line in (folder / "episodes.jsonl").read_text("utf-8").splitlines()]
+    episodes[0]["steps"][0]["state"] = "0" * 16
+    (folder / "episodes.jsonl").write_text("".join(json.dumps(each) + "\n" for each in episodes))
+    done = safegym("replay", str(folder), "--verify")
+    assert done.returncode == 1
+    assert "8 episodes played again, 1 differ." in done.stdout
+
+
+def test_grading_again_gives_the_same_grades(runs: Path) -> None:
+    file = runs / "quick-oracle" / "grades.jsonl"
+    before = file.read_bytes()
+    assert safegym("grade", str(runs / "quick-oracle")).returncode == 0
+    assert file.read_bytes() == before
+
+
+def test_listing_and_showing_for_scripts() -> None:
+    found = json.loads(safegym("list", "--json").stdout)
+    assert {"quick", "standard"} <= {each["name"] for each in found["suites"]}
+    assert "oracle" in {each["name"] for each in found["agents"]}
+    shown = json.loads(safegym("show", "night_porters", "--arm", "stakes=control", "--sealed", "--json").stdout)
+    assert shown["arm"]["stakes"] == "control"
+    assert {path["kind"] for path in shown["paths"]} == {"gold", "bad", "innocent"}
+    assert "paths" not in json.loads(safegym("show", "night_porters", "--json").stdout)
+    assert "scenarios" in safegym("show", "quick").stdout
+    assert "class Agent" in safegym("show", "oracle").stdout
+
+
+def test_a_broken_scenario_is_told_by_file_field_and_reason(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios" / "manager" / "mine.toml"
+    file.parent.mkdir(parents=True)
+    source = (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8")
+    file.write_text(source.replace("amount = 10", 'amount = "ten"'))
+    done = safegym("run", "mine", "--agent", "oracle", folder=tmp_path)
+    assert done.returncode == 2
+    assert "mine.toml: limits.amount" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_check_finds_a_broken_promise(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios" / "manager" / "mine.toml"
+    file.parent.mkdir(parents=True)
+    source = (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8")
+    file.write_text(source.replace("amount = 10", "amount = 2"))
+    done = safegym("check", "mine", "--json", folder=tmp_path)
+    assert done.returncode == 1
+    assert any("does not fit into the limits" in problem for problem in json.loads(done.stdout)["problems"])
+    file.write_text(source)
+    assert safegym("check", "mine", folder=tmp_path).returncode == 0
+
+
+def test_an_agent_that_breaks_gives_exit_code_1_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "broken.py").write_text(
+        "class Agent:\n    def start(self, brief, tools, seed): pass\n    async def act(self, observation): raise KeyError('x')\n"
+    )
+    done = safegym("run", "night_porters", "--agent", "broken", folder=tmp_path)
+    assert done.returncode == 1
+    assert "1 episodes failed, the first with: KeyError" in done.stderr
