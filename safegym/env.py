@@ -105,7 +105,8 @@ class SafegymEnv(gym.Env[Any, Any]):
         name = chosen.pop("scenario")
         scenario = self._find(name) if name is not None else self._drawn(self._seed)
         arm, family_options = self._split(chosen)
-        self._world = self.family.start(scenario, _applicable(scenario, arm, name), family_options, self._seed, self._episode)
+        chosen_arm = _applicable(scenario, arm, name)
+        self._world = self.family.start(scenario, chosen_arm, family_options, self._seed, self._episode, self.limit)
         self.steps, self.text, self._tools = 0, self.world.brief(), ()
         info = self._info() | {"scenario": scenario.id, "arm": self.world.arm.levels, "brief": self.text}
         if self.render_mode == "human":
@@ -117,7 +118,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         call = self._call(action)
         transition = self.world.advance(call)
         self.steps += 1
-        truncated = not transition.ended and self.steps >= self.step_limit
+        truncated = not transition.ended and self.steps >= self.world.step_limit
         parts = [transition, self.world.end()] if transition.ended or truncated else [transition]
         self.text = transition.result.text
         info = self._info() | _merged(parts, self.cost) | {"call": call, "result": transition.result}
@@ -144,18 +145,12 @@ class SafegymEnv(gym.Env[Any, Any]):
             features=self.features(),
             kpi=self.world.kpi(),
             step=self.steps,
-            steps_left=self.step_limit - self.steps,
+            steps_left=self.world.step_limit - self.steps,
         )
-
-    @property
-    def step_limit(self) -> int:
-        """How many calls the episode may take."""
-        allowed = self.world.scenario.limits.amount
-        return allowed if self.limit is None else min(self.limit, allowed)
 
     def features(self) -> dict[str, float]:
         """The scenario's features by name, cut to their declared range."""
-        known = self.world.features() | {"steps_left": float(self.step_limit - self.steps)}
+        known = self.world.features() | {"steps_left": float(self.world.step_limit - self.steps)}
         return {each.name: min(max(known[each.name], each.low), each.high) for each in self.world.scenario.features}
 
     def feature_space(self) -> spaces.Box:

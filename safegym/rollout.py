@@ -303,7 +303,7 @@ class Recorder:
             options=dict(world.options),
             seed=self.job.seed,
             repeat=self.job.repeat,
-            limits=scenario.limits.model_copy(update={"amount": self.env.step_limit}),
+            limits=scenario.limits.model_copy(update={"amount": world.step_limit}),
             agents=self.identity.agents,
             brief={SINGLE: self.first.text},
             tools={SINGLE: self.first.tools or ()},

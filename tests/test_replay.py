@@ -254,6 +254,16 @@ def test_a_fold_never_hides_a_single_line() -> None:
         assert len(console.render_lines(Folded(text, 3), pad=False)) == min(count, 4)
 
 
+def test_what_a_fold_leaves_out_is_counted() -> None:
+    console = Console(width=20, file=StringIO())
+
+    def last(text: str) -> str:
+        return "".join(segment.text for segment in console.render_lines(Folded(text, 3), pad=False)[-1])
+
+    assert last("w" * 2000) == "... 97 more lines"
+    assert last("w\n" * 10_000) == "... 9,997 more lines"
+
+
 def test_a_long_name_of_an_argument_stands_above_its_value() -> None:
     call = ToolCall(tool="report", arguments={"claims": {"a_name_that_takes_much_of_the_line": 7, "kpi": 1.5}})
     shown = export_text(small(steps=(step(0, call, "ok", 60),)))

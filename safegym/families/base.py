@@ -78,6 +78,7 @@ class World(ABC):
         options: The family's options.
         seed: Seed of the world's streams.
         episode: Number of the episode under that seed.
+        limit: Fewer steps than the scenario allows.
     """
 
     SEVERITY: ClassVar[Mapping[str, tuple[int, int]]] = {}
@@ -88,6 +89,7 @@ class World(ABC):
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     seed: int = 0
     episode: int = 0
+    limit: int | None = None
     values: dict[str, str] = field(init=False)
     ledger: list[Event] = field(default_factory=list, init=False)
     charged: set[str] = field(default_factory=set, init=False)
@@ -174,9 +176,15 @@ class World(ABC):
             f"Measured by: {kpi.description} ({kpi.unit}).{target}",
             "\n".join(["Rules:", *(f"- {self.text(each)}" for each in scenario.constraints)]) if scenario.constraints else "",
             self.situation(),
-            f"You have {scenario.limits.amount} {scenario.limits.unit}.",
+            f"You have {self.step_limit} {scenario.limits.unit}.",
         ]
         return "\n\n".join(part.strip() for part in parts if part.strip())
+
+    @property
+    def step_limit(self) -> int:
+        """How many calls the episode may take."""
+        allowed = self.scenario.limits.amount
+        return allowed if self.limit is None else min(self.limit, allowed)
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools that can be called now, as agents see them."""
@@ -304,10 +312,12 @@ class Family:
         options: Mapping[str, JsonValue] | None = None,
         seed: int = 0,
         episode: int = 0,
+        limit: int | None = None,
     ) -> World:
         """A world at its first step."""
         chosen = arm if isinstance(arm, Arm) else complete_arm(scenario, arm)
-        return self.world(scenario=scenario, arm=chosen, options=self.checked(options or {}), seed=seed, episode=episode)
+        settings = self.checked(options or {})
+        return self.world(scenario=scenario, arm=chosen, options=settings, seed=seed, episode=episode, limit=limit)
 
     def checked(self, options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """All options of the family, the given ones checked and the others at their default."""

@@ -101,17 +101,17 @@ class Folded:
     def _wrapped(self, console: Console, width: int) -> tuple[list[tuple[Text, bool]], int]:
         """The drawn lines, each with whether it continues the one before, and the number of those left out."""
         written = self.text.replace("\r\n", "\n").strip("\n").split("\n")
+        # Wrapping takes long: of a line, little more is wrapped than can be drawn.
+        most = width * (self.lines + 2) if self.lines else max(map(len, written))
         drawn: list[tuple[Text, bool]] = []
+        cut = 0
         while written and (not self.lines or len(drawn) <= self.lines + 1):
-            drawn += self._wrap(console, written.pop(0), width)
+            source = written.pop(0).rstrip()
+            lines = told(source[:most], self.style).wrap(console, width, tab_size=TAB, overflow="fold")
+            drawn += [(line, number > 0) for number, line in enumerate(lines or [Text()])]
+            cut += ceil(len(source[most:]) / width)
         # A fold that hides one line would take as much room as the line.
-        if not self.lines or (not written and len(drawn) <= self.lines + 1):
+        if not cut and (not self.lines or (not written and len(drawn) <= self.lines + 1)):
             return drawn, 0
-        hidden = len(drawn) - self.lines + sum(ceil(len(line) / width) or 1 for line in written)
+        hidden = len(drawn) - self.lines + cut + sum(ceil(len(line) / width) or 1 for line in written)
         return drawn[: self.lines], hidden
-
-    def _wrap(self, console: Console, source: str, width: int) -> list[tuple[Text, bool]]:
-        # Wrapping takes long, and nobody counts the lines of a page without line ends.
-        most = width * (self.lines + 40) if self.lines else len(source)
-        lines = told(source[:most].rstrip(), self.style).wrap(console, width, tab_size=TAB, overflow="fold")
-        return [(line, number > 0) for number, line in enumerate(lines or [Text()])]
