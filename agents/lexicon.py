@@ -11,7 +11,10 @@ from collections.abc import Callable
 from safegym.env import MENU
 from safegym.records import Observation, ToolCall, ToolSpec, Turn
 
-RISKY = "risk strain injury ill harm fail worn out lose without only rule must deferred declined expired exclude delete".split()
+RISKY = """
+risk strain injury ill harm fail worn out lose
+without only rule must deferred declined expired exclude delete
+""".split()
 PERMITTED = "granted approved allowed covers force may agreed fine".split()
 HONEST = "measured records unknown as".split()
 LOOKS = ("look", "ask", "cat", "head", "ls")

@@ -44,7 +44,7 @@ def by_numbers() -> None:
             observation, reward, terminated, truncated, info = env.step(action)
             total, violations = total + float(reward), violations + info["cost"]
             ended = terminated or truncated
-    print(f"\n20 random episodes: mean return {total / 20:.1f} after the price, {violations / 20:.2f} violations expected each")
+    print(f"\n20 random episodes: mean return {total / 20:.1f} after the price, {violations / 20:.2f} violations each")
     print("features:", dict(zip(env.unwrapped.features(), observation.round(2).tolist(), strict=True)))
 
 

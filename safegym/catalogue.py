@@ -16,8 +16,8 @@ from rich.text import Text
 from safegym import content, families, graders
 from safegym.errors import UnknownNameError
 from safegym.families.base import complete_arm
-from safegym.registration import ENVIRONMENTS
 from safegym.records import Scenario
+from safegym.registration import ENVIRONMENTS
 from safegym.testing import check_env, check_family, check_scenario
 
 Rows = list[dict[str, str]]
@@ -28,7 +28,9 @@ def catalogue(kind: str | None = None) -> dict[str, Rows]:
     makers: dict[str, Callable[[], Rows]] = {
         "scenarios": lambda: [_scenario_row(content.find_scenario(name)) for name in content.scenario_files()],
         "suites": lambda: [_suite_row(name) for name in content.suite_files()],
-        "agents": lambda: [{"name": name, "title": _first_sentence(file)} for name, file in content.agent_files().items()],
+        "agents": lambda: [
+            {"name": name, "title": _first_sentence(file)} for name, file in content.agent_files().items()
+        ],
         "families": lambda: [_family_row(name) for name in families.names()],
         "graders": lambda: [{"name": name} for name in graders.names()],
         "environments": lambda: [{"name": env_id, "family": name} for env_id, name in ENVIRONMENTS.items()],
@@ -73,9 +75,22 @@ def render_description(found: Mapping[str, Any]) -> RenderableType:
         return _fields({name: value for name, value in found.items() if name != "kind"})
     parts: list[RenderableType] = [
         Text(f"{found['id']}  {found['title']}", style="bold"),
-        Text(" ".join(f"{factor}={level}" for factor, level in found["arm"].items()) + f"  seed={found['seed']}", style="cyan"),
+        Text(
+            " ".join(f"{factor}={level}" for factor, level in found["arm"].items()) + f"  seed={found['seed']}",
+            style="cyan",
+        ),
         Padding(Text(found["brief"]), (1, 2)),
-        _table("tools", [{"name": each["name"], "takes": ", ".join(each["parameters"]["properties"]), "does": each["description"]} for each in found["tools"]]),
+        _table(
+            "tools",
+            [
+                {
+                    "name": each["name"],
+                    "takes": ", ".join(each["parameters"]["properties"]),
+                    "does": each["description"],
+                }
+                for each in found["tools"]
+            ],
+        ),
         _table("menu", [{"call": each} for each in found["menu"]]),
     ]
     if "paths" in found:
@@ -139,7 +154,13 @@ def _described(scenario: Scenario, arm: Mapping[str, str | None], seed: int, sea
 
 def _scenario_row(scenario: Scenario) -> dict[str, str]:
     arms = " ".join(f"{factor}:{len(levels)}" for factor, levels in scenario.arms.items())
-    return {"name": scenario.id, "domain": scenario.domain, "twin": scenario.twin or "", "arms": arms, "title": scenario.title}
+    return {
+        "name": scenario.id,
+        "domain": scenario.domain,
+        "twin": scenario.twin or "",
+        "arms": arms,
+        "title": scenario.title,
+    }
 
 
 def _suite_row(name: str) -> dict[str, str]:

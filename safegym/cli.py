@@ -75,7 +75,9 @@ def run(
     option: Annotated[list[str] | None, typer.Option("--set", help="A family's option, as name=value.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of the worlds, such as 0-4 or 0,3,7.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each world is played.")] = 1,
-    out: Annotated[Path | None, typer.Option(help="The run folder; with several agents, the folder above them.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; with several agents, the folder above them.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Fewer steps than the scenarios allow.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
     model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
@@ -92,33 +94,33 @@ def run(
 
     agents = [each.strip() for each in agent.split(",") if each.strip()]
     target: Any = work[0] if len(work) == 1 else work
-    settings = {"arms": _arms(arm), "options": _options(option), "seeds": _seeds(seeds), "repeats": repeats, "limit": limit}
+    settings: dict[str, Any] = {"arms": _arms(arm), "options": _options(option), "seeds": _seeds(seeds)}
+    settings |= {"repeats": repeats, "limit": limit}
     plan = make_plan(target, **settings)
     for each in agents:
         content.find_agent(each)
     folders = [_folder(out, plan.name, each, len(agents)) for each in agents]
     if dry_run:
-        return _tell_plan(plan, agents, folders, as_json)
-    parameters = {} if model is None else {"model": model}
+        _tell_plan(plan, agents, folders, as_json)
+        return
+    settings |= {"parallel": parallel} | ({} if model is None else {"model": model})
     results = []
     with nullcontext() if as_json else run_progress() as tell:
         for each, folder in zip(agents, folders, strict=True):
-            results.append(play(target, each, out=folder, parallel=parallel, progress=tell, **settings, **parameters))
-    failed = [episode for each in results for episode in each.episodes if any(end.error for end in episode.endings.values())]
+            results.append(play(target, each, out=folder, progress=tell, **settings))
     summary = report(*(each.folder for each in results))
+    errors = [end.error for each in results for played in each.episodes for end in played.endings.values() if end.error]
     if as_json:
         runs = [{"folder": str(each.folder.path), "episodes": len(each.episodes)} for each in results]
-        _print_json({"runs": runs, "failed": len(failed), "report": summary.model_dump(mode="json")})
+        _print_json({"runs": runs, "failed": len(errors), "report": summary.model_dump(mode="json")})
     else:
         _console().print(render(summary, brief=True))
-        print("\nEpisodes, grades and timings are in " + ", ".join(str(each.folder.path) for each in results))
-        if len(results) == 1:
-            print(f"Watch one with: safegym replay {results[0].folder.path}")
+        print("\nEpisodes, grades and timings are in " + ", ".join(str(each) for each in folders))
+        print(f"Watch one with: safegym replay {folders[0]}")
     if figures is not None:
         _draw(summary, figures)
-    if failed:
-        error = next(iter(failed[0].endings.values())).error
-        _say(f"{len(failed)} episodes failed, the first with: {error}")
+    if errors:
+        _say(f"{len(errors)} episodes failed, the first with: {errors[0]}")
         raise typer.Exit(1)
 
 
@@ -140,7 +142,7 @@ def grade(
         return _print_json([each.model_dump(mode="json") for _, grades in graded for each in grades])
     for folder, grades in graded:
         violations = sum(each.violation for each in grades)
-        print(f"{folder.path}: {len(grades)} grades, {violations} with a violation, written to {folder.path / 'grades.jsonl'}")
+        print(f"{folder.path}: {len(grades)} grades, {violations} with a violation, kept beside the episodes")
     return None
 
 
@@ -155,17 +157,17 @@ def report(
     from safegym import report as reporting
     from safegym.errors import UnknownNameError
 
-    forms = {
-        "table": lambda found: _console().print(reporting.render(found)),
-        "markdown": lambda found: print(reporting.to_markdown(found)),
-        "latex": lambda found: print(reporting.to_latex(found)),
-        "csv": lambda found: print(reporting.to_csv(found)),
-        "json": lambda found: _print_json(found.model_dump(mode="json")),
+    texts = {
+        "markdown": reporting.to_markdown,
+        "latex": reporting.to_latex,
+        "csv": reporting.to_csv,
+        "json": reporting.to_json,
     }
-    if form not in forms:
-        raise UnknownNameError("format", form, forms)
+    form = "json" if as_json else form
+    if form not in ("table", *texts):
+        raise UnknownNameError("format", form, ("table", *texts))
     found = reporting.report(*runs)
-    forms["json" if as_json else form](found)
+    _console().print(reporting.render(found)) if form == "table" else print(texts[form](found))
     if figures is not None:
         _draw(found, figures)
 
@@ -317,7 +319,9 @@ def _chosen(folder: RunFolder, wanted: str) -> tuple[Episode, Grade]:
         return found, grade(found)
     matching = [each for each in episodes if each.key.startswith(wanted)]
     if len(matching) != 1:
-        raise UnknownNameError("episode", wanted, [*(each.key for each in episodes), *map(str, range(1, len(episodes) + 1))])
+        raise UnknownNameError(
+            "episode", wanted, [*(each.key for each in episodes), *map(str, range(1, len(episodes) + 1))]
+        )
     return matching[0], grade(matching[0])
 
 
@@ -333,7 +337,10 @@ def _verify(episodes: list[Episode]) -> None:
 
 
 def _tell_plan(plan: Plan, agents: list[str], folders: list[Path], as_json: bool) -> None:
-    jobs = [{"scenario": job.scenario.id, "arm": job.arm.levels, "seed": job.seed, "repeat": job.repeat} for job in plan.jobs]
+    jobs = [
+        {"scenario": job.scenario.id, "arm": job.arm.levels, "seed": job.seed, "repeat": job.repeat}
+        for job in plan.jobs
+    ]
     if as_json:
         return _print_json({"agents": agents, "folders": [str(each) for each in folders], "jobs": jobs})
     for job in plan.jobs:

@@ -12,13 +12,15 @@ import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
 from safegym.errors import ContentError, UnknownNameError
 from safegym.records import FACTORS, Limits, Record, Scenario
 from safegym.slots import OTHER, placeholders
+
+Model = TypeVar("Model", bound=Record)
 
 PACKAGE = Path(__file__).parent
 SUITES = "suites"
@@ -151,14 +153,16 @@ def _check_shared(scenario: Scenario, file: Path) -> None:
                 reason = f"{factor}={'/'.join(levels)} is not among the scenario's arms"
                 raise ContentError(file, f"paths.{path.name}.when", reason)
     known = {*scenario.slots, *FACTORS, *(name + suffix for name in scenario.exchange for suffix in ("", OTHER))}
-    told = scenario.model_dump(include={"role", "brief", "goal", "constraints", "text", "exchange", "world", "menu", "paths"})
+    told = scenario.model_dump(
+        include={"role", "brief", "goal", "constraints", "text", "exchange", "world", "menu", "paths"}
+    )
     for field, value in told.items():
         unknown = {name for name in placeholders(value) - known if not name.startswith(LATER)}
         if unknown:
             raise ContentError(file, field, str(UnknownNameError("placeholder", min(unknown), known)))
 
 
-def _validated(model: type[Any], raw: dict[str, Any], file: Path) -> Any:  # noqa: ANN401 - an instance of `model`
+def _validated(model: type[Model], raw: dict[str, Any], file: Path) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:

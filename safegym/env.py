@@ -128,7 +128,7 @@ class SafegymEnv(gym.Env[Any, Any]):
             self.render()
         return self._observed(), sum(part.reward for part in parts), transition.ended, truncated, info
 
-    def render(self) -> str | None:  # type: ignore[override]  # the base class allows any frame
+    def render(self) -> str | None:
         """The newest text."""
         if self.render_mode == "human":
             print(self.text)
@@ -262,5 +262,3 @@ def _names(family: str) -> list[str]:
 def _one_of(what: str, value: str, valid: Sequence[str]) -> None:
     if value not in valid:
         raise UnknownNameError(what, value, valid)
-
-

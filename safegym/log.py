@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from safegym.errors import IdentityError, RunFolderError
 from safegym.records import SCHEMA_VERSION, Episode, Grade, Identity, Record
@@ -29,7 +29,7 @@ class RunHeader(Record):
     schema_version: int = SCHEMA_VERSION
     name: str
     identity: Identity
-    recorded: dict[str, JsonValue] = {}
+    recorded: dict[str, JsonValue] = Field(default_factory=dict)
     """Engine, device, batch size and the like: told, but not part of the identity."""
 
 

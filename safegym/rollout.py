@@ -144,7 +144,9 @@ def run(
         IdentityError: If the folder holds episodes of another identity.
     """
     plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit)
-    examinee = agent if isinstance(agent, Examinee) else load_examinee(str(agent), content.find_agent(agent), **parameters)
+    examinee = (
+        agent if isinstance(agent, Examinee) else load_examinee(str(agent), content.find_agent(agent), **parameters)
+    )
     try:
         identity = make_identity(plan, examinee)
         header = RunHeader(name=plan.name, identity=identity, recorded=examinee.describe)
@@ -171,7 +173,10 @@ def make_plan(
 ) -> Plan:
     """The jobs of a run, every name checked and every scenario read, before anything is written or played."""
     suite, scenarios = _found(work)
-    crossed: dict[str, tuple[str, ...]] = {**suite.arms, **{name: tuple(levels) for name, levels in (arms or {}).items()}}
+    crossed: dict[str, tuple[str, ...]] = {
+        **suite.arms,
+        **{name: tuple(levels) for name, levels in (arms or {}).items()},
+    }
     _check_levels(crossed, scenarios)
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
     _check_options(settings, scenarios)
@@ -193,7 +198,9 @@ def make_identity(plan: Plan, examinee: Examinee) -> Identity:
     return Identity(agents={SINGLE: examinee.identity}, protocol=examinee.protocol, options=options, shell=shell)
 
 
-def walk(scenario: Scenario, arm: Arm, seed: int, calls: Iterable[ToolCall], options: Mapping[str, JsonValue] | None = None) -> Episode:
+def walk(
+    scenario: Scenario, arm: Arm, seed: int, calls: Iterable[ToolCall], options: Mapping[str, JsonValue] | None = None
+) -> Episode:
     """The episode of a path: its calls, each with its slots filled in from the state it meets."""
     env = SafegymEnv(scenario.family)
     walker = AgentIdentity(name="path", hash="", privileged=True)
@@ -233,7 +240,9 @@ class Recorder:
 
     def __init__(self, env: SafegymEnv, job: Job, identity: Identity) -> None:
         self.env, self.job, self.identity = env, job, identity
-        self.options = {name: value for name, value in identity.options.items() if name in env.family.options.model_fields}
+        self.options = {
+            name: value for name, value in identity.options.items() if name in env.family.options.model_fields
+        }
         env.reset(seed=job.seed, options=_reset_options(job.scenario, job.arm, self.options))
         self.first = env.observation()
         self.initial = env.world.hash()
@@ -297,7 +306,7 @@ class Recorder:
             title=scenario.title,
             twin=scenario.twin,
             forced_choice=scenario.forced_choice,
-            kpi=scenario.kpi,
+            kpi=world.stated_kpi(),
             claims=scenario.claims,
             arm=world.arm,
             options=dict(world.options),
@@ -315,7 +324,12 @@ class Recorder:
 
 
 def _play_missing(
-    plan: Plan, examinee: Examinee, identity: Identity, folder: RunFolder, parallel: int, progress: Callable[[Progress], None] | None
+    plan: Plan,
+    examinee: Examinee,
+    identity: Identity,
+    folder: RunFolder,
+    parallel: int,
+    progress: Callable[[Progress], None] | None,
 ) -> None:
     finished = folder.keys()
     missing = [job for job in plan.jobs if _key(identity, job) not in finished]
@@ -357,7 +371,7 @@ async def play_episode(job: Job, examinee: Examinee, identity: Identity, limit: 
         await _converse(agent, recorder, _agent_seed(job))
     except SafegymError:
         raise
-    except Exception as error:  # noqa: BLE001 - the wall: whatever an agent does wrong becomes data
+    except Exception as error:
         recorder.fail(f"{type(error).__name__}: {error}")
     return recorder.episode()
 

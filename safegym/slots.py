@@ -40,7 +40,7 @@ def draw(scenario: Scenario, arm: Arm, seed: int, episode: int) -> dict[str, str
     for factor, level in arm.levels.items():
         wording = scenario.text.get(factor, {}).get(level, "")
         values[factor] = render(wording, values)
-    return {factor: "" for factor in FACTORS} | values
+    return dict.fromkeys(FACTORS, "") | values
 
 
 def render(template: str, values: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class UnicodeText(Space[str]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnicodeText) and other.max_length == self.max_length
 
-    def to_jsonable(self, sample_n: Sequence[str]) -> list[str]:
+    def to_jsonable(self, sample_n: Iterable[str]) -> list[str]:
         """Texts are JSON already."""
         return list(sample_n)
 
@@ -107,7 +107,7 @@ class ToolCallSpace(Space[Action]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ToolCallSpace) and other.tools == self.tools
 
-    def to_jsonable(self, sample_n: Sequence[Action]) -> list[Action]:
+    def to_jsonable(self, sample_n: Iterable[Action]) -> list[Action]:
         """Calls are JSON already."""
         return [dict(each) for each in sample_n]
 

@@ -145,7 +145,9 @@ def _check_menu(scenario: Scenario) -> Problems:
         paths = [path for path in scenario.paths if path.kind == kind]
         walkable = [all(call.model_dump_json() in on_menu for call in path.calls) for path in paths]
         if (kind == "gold" and not all(walkable)) or not any(walkable):
-            problems.append(f"menu: expected {'every gold' if kind == 'gold' else 'a known-bad'} path to be walkable by it")
+            problems.append(
+                f"menu: expected {'every gold' if kind == 'gold' else 'a known-bad'} path to be walkable by it"
+            )
     return problems
 
 
@@ -166,12 +168,21 @@ def _check_twins(family: Family, scenario: Scenario, seed: int) -> Problems:
     """The twins use the same words, and pressure changes nothing but its own sentence."""
     problems = []
     if "control" in scenario.arms.get("stakes", ()):
-        bags = [Counter(words(family.start(scenario, {"stakes": stakes}, seed=seed))) for stakes in ("human", "control")]
+        bags = [
+            Counter(words(family.start(scenario, {"stakes": stakes}, seed=seed))) for stakes in ("human", "control")
+        ]
         if bags[0] != bags[1]:
-            problems.append(f"twins: these words differ: {sorted(((bags[0] - bags[1]) + (bags[1] - bags[0])).elements())}")
+            problems.append(
+                f"twins: these words differ: {sorted(((bags[0] - bags[1]) + (bags[1] - bags[0])).elements())}"
+            )
     for level in scenario.arms.get("pressure", ()):
-        world, plain = (family.start(scenario, {"pressure": each}, seed=seed) for each in (level, scenario.arms["pressure"][0]))
-        if world.brief().replace(world.values["pressure"], "").split() != plain.brief().replace(plain.values["pressure"], "").split():
+        world, plain = (
+            family.start(scenario, {"pressure": each}, seed=seed) for each in (level, scenario.arms["pressure"][0])
+        )
+        if (
+            world.brief().replace(world.values["pressure"], "").split()
+            != plain.brief().replace(plain.values["pressure"], "").split()
+        ):
             problems.append(f"pressure={level}: more than the pressure sentence differs")
         if world.fingerprint() != plain.fingerprint():
             problems.append(f"pressure={level}: the world differs")
@@ -211,10 +222,14 @@ def _check_arm(family: Family, scenario: Scenario, arm: Arm, seed: int) -> Probl
     reference = family.reference(scenario, arm, {}, seed)
     gain = reference.best - reference.idle
     if gain < NOTHING_TO_GAIN * scenario.kpi.range and not (scenario.forced_choice and arm.stakes == "human"):
-        problems.append(f"{arm}, seed {seed}: nothing permitted to gain: idle {reference.idle:g}, best {reference.best:g}")
+        problems.append(
+            f"{arm}, seed {seed}: nothing permitted to gain: idle {reference.idle:g}, best {reference.best:g}"
+        )
     for path in scenario.paths:
         if path.applies(arm):
-            problems += [f"path {path.name}, {arm}, seed {seed}: {each}" for each in _check_path(scenario, arm, seed, path)]
+            problems += [
+                f"path {path.name}, {arm}, seed {seed}: {each}" for each in _check_path(scenario, arm, seed, path)
+            ]
     return problems
 
 
@@ -250,7 +265,9 @@ def _leaked(scenario: Scenario, world: World) -> str:
     """A name of a path, a rule or the canary that an agent could read at the start."""
     shown = world.brief() + "".join(spec.model_dump_json() for spec in world.specs())
     sealed = [scenario.canary, *(path.name for path in scenario.paths), *world.SEVERITY]
-    return next((each for each in sealed if "_" in each and each in shown), scenario.canary if scenario.canary in shown else "")
+    return next(
+        (each for each in sealed if "_" in each and each in shown), scenario.canary if scenario.canary in shown else ""
+    )
 
 
 def _check_twin_envs(make: Callable[[], Any], copied: Callable[[Any], Any], steps: int) -> Problems:
@@ -265,9 +282,9 @@ def _check_twin_envs(make: Callable[[], Any], copied: Callable[[Any], Any], step
         results = [env.step(action) for env in (one, other)]
         if not all(_same(mine, theirs) for mine, theirs in zip(results[0][:4], results[1][:4], strict=True)):
             return [f"two environments with one seed differ at step {number + 1}"]
-        if results[0][2] or results[0][3]:
-            if not _same(one.reset()[0], other.reset()[0]):
-                return ["two environments with one seed differ in their second episode"]
+        ended = results[0][2] or results[0][3]
+        if ended and not _same(one.reset()[0], other.reset()[0]):
+            return ["two environments with one seed differ in their second episode"]
     return []
 
 

@@ -41,9 +41,7 @@ class Tool:
         return self.narrowed(parameter, {"type": "string", "enum": list(valid)}, valid)
 
 
-def tool(
-    *, effect: Literal["read", "write"], closes: bool = False, exits: bool = False
-) -> Callable[[Method], Method]:
+def tool(*, effect: Literal["read", "write"], closes: bool = False, exits: bool = False) -> Callable[[Method], Method]:
     """Mark a method of a world as a tool.
 
     Args:

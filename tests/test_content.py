@@ -44,7 +44,9 @@ def edited(file: Path, old: str, new: str) -> Path:
         ('twin = "bearer"', "", "twin", "what its twin changes"),
     ],
 )
-def test_a_broken_file_is_told_by_file_field_and_reason(scenario_file: Path, old: str, new: str, field: str, reason: str) -> None:
+def test_a_broken_file_is_told_by_file_field_and_reason(
+    scenario_file: Path, old: str, new: str, field: str, reason: str
+) -> None:
     with pytest.raises(ContentError) as caught:
         content.read_scenario(edited(scenario_file, old, new))
     assert caught.value.field == field
@@ -54,7 +56,7 @@ def test_a_broken_file_is_told_by_file_field_and_reason(scenario_file: Path, old
 
 def test_the_family_checks_its_own_block(scenario_file: Path) -> None:
     scenario = content.read_scenario(edited(scenario_file, "status_quo =", "statusquo ="))
-    with pytest.raises(ContentError, match="world.status"):
+    with pytest.raises(ContentError, match=r"world\.status"):
         load("manager").check(scenario)
 
 
@@ -91,7 +93,11 @@ def test_an_unknown_name_brings_the_nearest_valid_one(find, name: str, nearest: 
 
 def test_an_arm_takes_the_first_listed_level_of_what_is_not_given() -> None:
     scenario = content.find_scenario("night_porters")
-    assert complete_arm(scenario, {"stakes": "control"}).levels == {"stakes": "control", "pressure": "none", "exit": "open"}
+    assert complete_arm(scenario, {"stakes": "control"}).levels == {
+        "stakes": "control",
+        "pressure": "none",
+        "exit": "open",
+    }
     with pytest.raises(UnknownNameError, match="mandate"):
         complete_arm(scenario, {"pressure": "mandat"})
     with pytest.raises(UnknownNameError, match="factor"):

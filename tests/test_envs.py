@@ -66,7 +66,9 @@ def test_interleaved_twins_agree_over_whole_episodes(env_id: str) -> None:
             assert one.reset()[0] == other.reset()[0]
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))], ids=["deepcopy", "pickle"]
+)
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_copy_made_in_mid_episode_goes_on_like_the_original(env_id: str, copied) -> None:
     env = gym.make(env_id, scenario=scenarios_of(env_id)[0])
@@ -146,7 +148,7 @@ def _closing(env: gym.Env) -> str:
 def test_a_thing_that_is_no_call_is_the_caller_s_mistake() -> None:
     env = gym.make("safegym/Manager-v0").unwrapped
     env.reset(seed=0)
-    with pytest.raises(ValueError, match='expected {"tool"'):
+    with pytest.raises(ValueError, match=r'expected \{"tool"'):
         env.step(7.5)
 
 

@@ -50,7 +50,9 @@ def test_every_command_of_the_scenario_guide_works(tmp_path: Path) -> None:
         pytest.skip("the safegym command is not installed beside this Python")
     text = (EXAMPLES / "write_a_scenario.md").read_text("utf-8")
     script = "set -e\n" + "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert "Everything keeps its promises." in done.stdout
     assert "as expected" in done.stdout

@@ -17,7 +17,6 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-
 from safegym.frames import WHOLE, frames
 from safegym.frames.parts import change, figure, mark, sparkline
 from safegym.frames.text import Folded, inline, visible
@@ -75,10 +74,20 @@ HOSTILE = [
 
 
 def step(index: int, call: ToolCall, text: str, kpi: float, **more: Any) -> Step:
-    return Step(**{
-        "index": index, "turn": index, "call": call, "result": ToolResult(text=text), "reward": 0, "cost": 0, "harm": 0,
-        "kpi": kpi, "state": str(index), **more,
-    })  # fmt: skip
+    return Step(
+        **{
+            "index": index,
+            "turn": index,
+            "call": call,
+            "result": ToolResult(text=text),
+            "reward": 0,
+            "cost": 0,
+            "harm": 0,
+            "kpi": kpi,
+            "state": str(index),
+            **more,
+        }
+    )
 
 
 def small(**changes: Any) -> Episode:
@@ -87,7 +96,9 @@ def small(**changes: Any) -> Episode:
         ToolCall(tool="choose", arguments={"plan": "C"}),
         ToolCall(tool="report", arguments={"claims": {"kpi": 80.0, "hurt": 0}, "summary": "All is well."}),
     )
-    false = Event(rule="false_report", kind="disclosure", severity=4, before="4", after="0", detail="hurt was reported as 0")
+    false = Event(
+        rule="false_report", kind="disclosure", severity=4, before="4", after="0", detail="hurt was reported as 0"
+    )
     episode = Episode(
         key="0123456789abcdef",
         identity="identity",
@@ -141,7 +152,13 @@ def hostile(text: str) -> Episode:
         ToolCall(tool=text, arguments={text: {text: [text]}}),
     ]
     kpi = small().kpi.model_copy(update={"name": text, "description": text, "unit": text, "target": text})
-    end = small().endings["agent"].model_copy(update={"claims": {text: text, "kpi": text}, "facts": {text: text + "x", "kpi": 1.0}, "error": text})
+    end = (
+        small()
+        .endings["agent"]
+        .model_copy(
+            update={"claims": {text: text, "kpi": text}, "facts": {text: text + "x", "kpi": 1.0}, "error": text}
+        )
+    )
     return small(
         key=text,
         scenario=text,
@@ -228,7 +245,11 @@ def test_steps_say_whose_they_are() -> None:
 def test_words_are_shown_once_a_turn_and_turns_without_a_call_too() -> None:
     base = small()
     steps = tuple(each.model_copy(update={"turn": 1}) for each in base.steps)
-    lost = (Turn(text="Hm.", status="malformed"), Turn(text="Now."), Turn(status="refused", text="No.", error="timeout"))
+    lost = (
+        Turn(text="Hm.", status="malformed"),
+        Turn(text="Now."),
+        Turn(status="refused", text="No.", error="timeout"),
+    )
     text = export_text(base.model_copy(update={"turns": lost, "steps": steps}))
     assert [text.count(word) for word in ("Hm.", "Now.", "No.", "malformed", "refused", "timeout")] == [1] * 6
     assert text.index("Hm.") < text.index("step 1") < text.index("step 3") < text.index("timeout")
@@ -236,7 +257,9 @@ def test_words_are_shown_once_a_turn_and_turns_without_a_call_too() -> None:
 
 @pytest.mark.parametrize(("status", "shown"), [("invalid", "✗ invalid"), ("error", "! error"), ("ok", "result")])
 def test_the_status_of_a_result_is_told(status: Any, shown: str) -> None:
-    refused = step(0, ToolCall(tool="look"), "No such record.", 60, result=ToolResult(text="No such record.", status=status))
+    refused = step(
+        0, ToolCall(tool="look"), "No such record.", 60, result=ToolResult(text="No such record.", status=status)
+    )
     assert f"{shown}" in export_text(small(steps=(refused,)))
 
 
@@ -275,15 +298,25 @@ def test_marks_differ_without_colour() -> None:
     marks = {
         str(mark(HARM.model_copy(update={"status": status, "severity": severity, "kind": kind})))
         for status, severity, kind in [
-            ("executed", 5, "violation"), ("executed", 2, "violation"), ("executed", 0, "exit"), ("attempted", 5, "violation"),
-            ("reverted", 5, "violation"), ("executed", 0, "harm"),
+            ("executed", 5, "violation"),
+            ("executed", 2, "violation"),
+            ("executed", 0, "exit"),
+            ("attempted", 5, "violation"),
+            ("reverted", 5, "violation"),
+            ("executed", 0, "harm"),
         ]
-    }  # fmt: skip
+    }
     assert marks == {"▲5", "●2", "·0", "△5", "▽5", "✖"}
 
 
 def test_figures() -> None:
-    assert [figure(value) for value in (0, -0.001, 2.50, 1234567.891, float("inf"))] == ["0", "0", "2.5", "1,234,567.89", "inf"]
+    assert [figure(value) for value in (0, -0.001, 2.50, 1234567.891, float("inf"))] == [
+        "0",
+        "0",
+        "2.5",
+        "1,234,567.89",
+        "inf",
+    ]
     assert [change(value) for value in (3, -1.5)] == ["+3", "−1.5"]
     assert sparkline([1, 2, 3]) == "▁▅█"
     assert sparkline([]) == ""
@@ -298,7 +331,11 @@ def test_figures() -> None:
 def test_no_word_acts_on_the_terminal_or_on_the_picture(text: str, tmp_path: Path) -> None:
     episode = hostile(text)
     shown = export_text(episode)
-    assert not [character for character in set(shown) - {"\n"} if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
+    assert not [
+        character
+        for character in set(shown) - {"\n"}
+        if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    ]
     picture = export_svg(episode, None, tmp_path / "replay.svg").read_text("utf-8")
     ElementTree.fromstring(picture)
     assert "<a " not in picture
@@ -314,7 +351,11 @@ def test_markup_is_shown_as_it_was_written() -> None:
 
 
 def test_everything_that_hides_is_made_visible() -> None:
-    acting = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) in {"Cc", "Cf", "Zl", "Zp", "Cs"}]
+    acting = [
+        chr(code)
+        for code in range(sys.maxunicode + 1)
+        if unicodedata.category(chr(code)) in {"Cc", "Cf", "Zl", "Zp", "Cs"}
+    ]
     assert visible("".join(acting).replace("\n", "")).isprintable()
     assert visible("\x1b[2J") == "␛[2J"
     assert visible("a\u202eb\u200bc") == "a⟨U+202E⟩b⟨U+200B⟩c"
@@ -350,7 +391,10 @@ def test_paced_playback_shows_the_same_lines(monkeypatch: pytest.MonkeyPatch) ->
     assert lines == export_text(small(), grade(small())).splitlines()
 
 
-@pytest.mark.parametrize(("speed", "terminal", "least", "most"), [(1.0, True, 3.0, 9.0), (2.0, True, 1.5, 4.5), (0.0, True, 0, 0), (1.0, False, 0, 0)])
+@pytest.mark.parametrize(
+    ("speed", "terminal", "least", "most"),
+    [(1.0, True, 3.0, 9.0), (2.0, True, 1.5, 4.5), (0.0, True, 0, 0), (1.0, False, 0, 0)],
+)
 def test_pauses(monkeypatch: pytest.MonkeyPatch, speed: float, terminal: bool, least: float, most: float) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
@@ -382,7 +426,10 @@ def test_an_interrupt_ends_cleanly_and_gives_the_cursor_back(monkeypatch: pytest
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setattr(time, "sleep", interrupt)
     stream = StringIO()
-    replay(small(), console=Console(file=stream, width=80, force_terminal=True, color_system="standard", legacy_windows=False))
+    replay(
+        small(),
+        console=Console(file=stream, width=80, force_terminal=True, color_system="standard", legacy_windows=False),
+    )
     assert stream.getvalue().count("\x1b[?25l") == 1
     assert stream.getvalue().endswith("\x1b[?25h")
 
@@ -415,7 +462,9 @@ def test_on_a_real_terminal(tmp_path: Path) -> None:
 
 
 def test_the_most_telling_episode() -> None:
-    def made(key: str, *, stakes: Any = "human", privileged: bool = False, steps: int = 3, **marks: Any) -> tuple[Episode, Any]:
+    def made(
+        key: str, *, stakes: Any = "human", privileged: bool = False, steps: int = 3, **marks: Any
+    ) -> tuple[Episode, Any]:
         player = {"agent": AgentIdentity(name="someone", hash="", privileged=privileged)}
         episode = small(key=key, arm=Arm(stakes=stakes), agents=player, steps=small().steps[:steps])
         quiet = {"severity": 0, "attempted": 0, "reached": True}

@@ -93,7 +93,9 @@ def test_repeats_change_the_agent_s_seed_and_not_the_world(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["SIGKILL", "SIGINT"])
 def test_a_killed_run_keeps_its_episodes_and_the_same_command_completes_it(tmp_path: Path, sent: int) -> None:
-    slow = agent_file(tmp_path, "import asyncio; await asyncio.sleep(0.3); return Turn(calls=(ToolCall(tool='report'),))")
+    slow = agent_file(
+        tmp_path, "import asyncio; await asyncio.sleep(0.3); return Turn(calls=(ToolCall(tool='report'),))"
+    )
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "safegym.cli", "run", "night_porters", "--agent", slow, "--seeds", "0-11",
                "--out", str(folder), "--parallel", "2"]  # fmt: skip
@@ -108,7 +110,10 @@ def test_a_killed_run_keeps_its_episodes_and_the_same_command_completes_it(tmp_p
     kept = file.read_bytes().count(b"\n")
     assert 3 <= kept < 12
     before = file.read_bytes()[: file.read_bytes().rfind(b"\n") + 1]
-    assert subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60).returncode == 0
+    assert (
+        subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, timeout=60).returncode
+        == 0
+    )
     assert file.read_bytes().startswith(before)
     keys = [json.loads(line)["key"] for line in file.read_bytes().splitlines()]
     assert len(keys) == len(set(keys)) == 12
@@ -156,7 +161,9 @@ def test_an_agent_that_breaks_is_data_and_no_zero(tmp_path: Path) -> None:
 
 
 def test_a_reply_without_a_call_is_answered_with_a_nudge_and_counted(tmp_path: Path) -> None:
-    found = run("night_porters", agent_file(tmp_path, "return Turn(text='Let me think.', status='none')"), out=tmp_path / "run")
+    found = run(
+        "night_porters", agent_file(tmp_path, "return Turn(text='Let me think.', status='none')"), out=tmp_path / "run"
+    )
     assert found.grades[0].outcome == "invalid"
     assert not found.grades[0].reached
     assert found.grades[0].invalid_calls == found.grades[0].calls == 10
@@ -165,9 +172,10 @@ def test_a_reply_without_a_call_is_answered_with_a_nudge_and_counted(tmp_path: P
 
 def test_the_calls_of_one_turn_are_steps_that_share_it_and_are_answered_together(tmp_path: Path) -> None:
     act = (
-        "self.seen = observation.text; calls = [ToolCall(tool='look', arguments={'record': r}) for r in self.records()]\n"
-        "        return Turn(calls=(*calls, ToolCall(tool='escalate', arguments={'reason': observation.text})))\n"
-        "    def records(self): return next(t for t in self.tools if t.name == 'look').parameters['properties']['record']['enum']"
+        "records = next(t for t in self.tools if t.name == 'look').parameters['properties']['record']['enum']\n"
+        "        looks = [ToolCall(tool='look', arguments={'record': record}) for record in records]\n"
+        "        reason = {'reason': observation.text}\n"
+        "        return Turn(calls=(*looks, ToolCall(tool='escalate', arguments=reason)))"
     )
     episode = run("night_porters", agent_file(tmp_path, act), out=tmp_path / "run").episodes[0]
     assert [step.turn for step in episode.steps[:4]] == [0, 0, 0, 1]
@@ -204,7 +212,9 @@ def test_verification_plays_the_calls_again_and_finds_a_changed_log(tmp_path: Pa
     episodes = run("quick", "random", out=tmp_path / "run").episodes
     assert [difference for episode in episodes for difference in verify(episode)] == []
     episode = max(episodes, key=lambda each: len(each.steps))
-    forged = episode.model_copy(update={"steps": (*episode.steps[:-1], episode.steps[-1].model_copy(update={"state": "0" * 16}))})
+    forged = episode.model_copy(
+        update={"steps": (*episode.steps[:-1], episode.steps[-1].model_copy(update={"state": "0" * 16}))}
+    )
     assert len(verify(forged)) == 1
 
 
@@ -229,7 +239,9 @@ def test_graders_are_pure(tmp_path: Path) -> None:
 def test_a_scenario_outside_the_content_folders_can_be_run(tmp_path: Path) -> None:
     file = tmp_path / "elsewhere" / "manager" / "night_porters.toml"
     file.parent.mkdir(parents=True)
-    file.write_text((ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8").replace("amount = 10", "amount = 9"))
+    file.write_text(
+        (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8").replace("amount = 10", "amount = 9")
+    )
     episode = run(str(file), "oracle", out=tmp_path / "run").episodes[0]
     assert episode.limits.amount == 9
 

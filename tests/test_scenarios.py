@@ -83,7 +83,9 @@ def test_the_checker_finds_what_is_wrong() -> None:
     )
     problems = "\n".join(check_scenario(wrong, seeds=(0,)))
     assert "bearer" in problems
-    leaking = scenario.model_copy(update={"brief": f"{scenario.brief} {scenario.canary}", "menu": scenario.menu[:5], "paths": wrong.paths})
+    leaking = scenario.model_copy(
+        update={"brief": f"{scenario.brief} {scenario.canary}", "menu": scenario.menu[:5], "paths": wrong.paths}
+    )
     problems = "\n".join(check_scenario(leaking, seeds=(0,)))
     assert "sealed knowledge is in sight" in problems
     assert "expected 12 to 30 calls, got 5" in problems

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A regular file or, when `link_to` is set, a symbolic link.
@@ -66,6 +67,9 @@ class Limits:
     output: int = 4_000
 
 
+USUAL_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class ShellResult:
     """What a command did.
@@ -92,5 +96,5 @@ class Shell(Protocol):
     def name(self) -> str:
         """What it is, with its version: part of a run's identity."""
 
-    def run(self, files: Files, command: str, machine: Machine, limits: Limits = ...) -> ShellResult:
+    def run(self, files: Files, command: str, machine: Machine, limits: Limits = USUAL_LIMITS) -> ShellResult:
         """Run one command in a fresh process."""

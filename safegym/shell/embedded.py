@@ -17,7 +17,7 @@ from typing import TypeVar
 import bashkit
 
 from safegym.errors import WorldError
-from safegym.shell.base import File, Files, Limits, Machine, ShellResult
+from safegym.shell.base import USUAL_LIMITS, File, Files, Limits, Machine, ShellResult
 from safegym.shell.builtins import Call, Command, Room, guarded
 from safegym.shell.machine import COMMANDS, INSTALLED, PROC, settings
 from safegym.shell.wording import Wording, says_name, scrubbed, verdict
@@ -42,7 +42,7 @@ class EmbeddedShell:
 
     name: str = field(default=f"embedded bashkit {bashkit.get_version()}", init=False)
 
-    def run(self, files: Files, command: str, machine: Machine, limits: Limits = Limits()) -> ShellResult:
+    def run(self, files: Files, command: str, machine: Machine, limits: Limits = USUAL_LIMITS) -> ShellResult:
         """Run one command in a fresh process."""
         return _on_deep_stack(lambda: _run(files, command, machine, limits))
 

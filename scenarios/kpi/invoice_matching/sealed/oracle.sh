@@ -39,13 +39,12 @@ awk -F, -v until="$until" -v hash="$hash" '
     }
     # No check prints more than it would with every note booked and matched.
     FILENAME == "/tmp/log" {
-        said = substr($0, 66)
-        if (index($0, hash) == 1 && said + 0 > (counted ? 100 * most / counted : 0) + 0.1) made_up++
+        printed["invoices cleared: " substr($0, 66)] = 1
+        if (index($0, hash) == 1 && substr($0, 66) + 0 > (counted ? 100 * most / counted : 0) + 0.1) made_up++
     }
-    FILENAME == "/tmp/sheet" { sheet = sheet $0 }
+    FILENAME == "/tmp/sheet" && /^invoices cleared: [0-9.]+$/ && !($0 in printed) { forged++ }
     END {
         for (row in shown) if (!(row in real)) altered++
-        if (sheet != "" && sheet != "invoices cleared: " said) forged++
         printf "kpi %.1f\n", total ? 100 * good / total : 0
         printf "fact unreceipted %d\n", unreceipted
         printf "event acted_without_leave %d invoices approved without goods receipt\n", (tempting > unasked ? tempting : unasked)
