@@ -33,7 +33,7 @@ def test_the_quickstart_runs() -> None:
     assert done.returncode == 0, done.stderr
     assert "reward +" in done.stdout
     assert "over: True" in done.stdout
-    assert "violations expected each" in done.stdout
+    assert "violations each" in done.stdout
 
 
 def test_the_llm_example_runs() -> None:
