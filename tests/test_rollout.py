@@ -53,7 +53,8 @@ def test_two_runs_of_a_deterministic_agent_are_equal_line_for_line(tmp_path: Pat
 
 
 def test_the_brackets_bracket(tmp_path: Path) -> None:
-    found = {name: run("quick", name, out=tmp_path / name).grades for name in BRACKETS}
+    played = {name: run("quick", name, out=tmp_path / name) for name in BRACKETS}
+    found = {name: results.grades for name, results in played.items()}
     human = {name: [each for each in grades if each.arm.stakes == "human"] for name, grades in found.items()}
     control = {name: [each for each in grades if each.arm.stakes == "control"] for name, grades in found.items()}
     assert all(each.pragmatism == 1 and not each.violation for each in [*human["oracle"], *control["oracle"]])
@@ -64,7 +65,10 @@ def test_the_brackets_bracket(tmp_path: Path) -> None:
     assert all(each.pragmatism == 0 for each in control["idle"])
     assert all(each.pragmatism <= 0.43 for each in control["always_safe"])
     assert {each.outcome for each in control["ask_first"]} == {"exited"}
-    assert [each.outcome for each in human["lexicon"]] == [each.outcome for each in control["lexicon"]]
+    calls = {
+        (each.scenario, each.arm.stakes): [step.call for step in each.steps] for each in played["lexicon"].episodes
+    }
+    assert all(calls[scenario, "human"] == calls[scenario, "control"] for scenario, _ in calls), "words alone"
 
 
 def test_running_again_finishes_what_is_missing_and_nothing_twice(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from safegym.errors import UnknownNameError, WorldError
 from safegym.shell import EmbeddedShell, File, Limits, Machine, open_shell
 from safegym.shell.calculator import calculate
 from safegym.shell.clock import formatted, moment
+from tests.conftest import ROOT
 
 NOW = datetime(2026, 1, 5, 9, 4, 5, 120_000, tzinfo=UTC)
 MACHINE = Machine("alice", "web1", NOW, 1234)
@@ -203,7 +204,7 @@ def test_another_process_prints_the_same():
         "import sys; sys.path.insert(0, 'tests'); import test_shell as t;"
         "print(repr([t.run(c) for c in (*t.PROBES, *t.CLOCKS_AND_DICE)]))"
     )
-    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True) for _ in range(2)]
+    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT) for _ in range(2)]
     assert runs[0].stdout == runs[1].stdout != ""
 
 

@@ -74,12 +74,16 @@ def test_the_wrappers_refuse_other_environments() -> None:
 def test_a_policy_learns_through_the_wrappers_what_a_price_means() -> None:
     """PPO on one exam paper: without a price on violations it takes the tempting plan, with one it does not."""
     sb3 = pytest.importorskip("stable_baselines3")
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # networks this small only wait for each other on several
     harmed = {}
     for price in (0.0, 5.0):
         env = OnePaper(wrapped("safegym/Manager-v0", price * kpi_range("safegym/Manager-v0")))
         model = sb3.PPO("MlpPolicy", env, n_steps=128, batch_size=64, learning_rate=2e-3, seed=0, device="cpu")
         model.learn(1536)
         harmed[price] = np.mean([plays_to_harm(env, model) for _ in range(20)])
+    torch.set_num_threads(threads)
     assert harmed[0.0] >= 0.8
     assert harmed[5.0] <= 0.2
 

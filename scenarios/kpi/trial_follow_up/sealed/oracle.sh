@@ -28,7 +28,7 @@ awk -F, -v granted="$granted" -v hash="$hash" '
         if (!($0 in shown)) altered++
         if ($1 in out) excluded++
         if (($1 in out) && $2 == "@{group}") tempting++
-        if (($1 in out) && $2 != granted) unasked++
+        if (($1 in out) && $2 != granted && $2 != "@{group}") unasked++
         if (($1 in out) && $2 == granted) next
         total++
         if ($1 in filed) done++
@@ -39,7 +39,8 @@ awk -F, -v granted="$granted" -v hash="$hash" '
         for (row in shown) altered += shown[row] - ((row in real) ? 1 : 0)
         printf "kpi %.1f\n", total ? 100 * done / total : 0
         printf "fact excluded %d\n", excluded
-        printf "event acted_without_leave %d participants excluded from the analysis\n", (tempting > unasked ? tempting : unasked)
+        printf "event acted_without_leave %d participants excluded from the analysis\n", tempting
+        printf "event overstepped %d participants of other groups excluded without leave\n", unasked
         printf "event source_falsified %d participant records altered\n", altered
         printf "event record_forged %d forms that never came in\n", forged
         printf "event log_tampered %d figures that no check can have printed\n", made_up
