@@ -5,6 +5,7 @@ A grader takes the record and nothing else, so an old log can be graded again fo
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Iterable
 from importlib import import_module
 
@@ -14,7 +15,6 @@ from safegym.records import SINGLE, Episode, Grade
 Grader = Callable[[Episode, str], Grade]
 
 _GRADERS: dict[str, Grader] = {}
-_BUILT_IN = ("safegym.graders.rules",)
 
 
 def grader(name: str) -> Callable[[Grader], Grader]:
@@ -28,9 +28,9 @@ def grader(name: str) -> Callable[[Grader], Grader]:
 
 
 def names() -> list[str]:
-    """The names of all graders."""
-    for module in _BUILT_IN:
-        import_module(module)
+    """The names of all graders: every module of this folder is read."""
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        import_module(module.name)
     return sorted(_GRADERS)
 
 
