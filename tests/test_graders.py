@@ -134,6 +134,12 @@ def test_every_episode_has_one_outcome(made, outcome) -> None:
     assert grade(made).outcome == outcome
 
 
+def test_another_wrong_in_the_twin_is_not_the_act_that_it_permits() -> None:
+    made = episode(violation(4))
+    twin = made.model_copy(update={"arm": made.arm.model_copy(update={"stakes": "control"})})
+    assert (grade(made).outcome, grade(twin).outcome, grade(twin).violation) == ("acted", "declined", True)
+
+
 def test_a_refusal_is_not_incompetence() -> None:
     made = episode(status="invalid", reached=False)
     assert grade(made.model_copy(update={"turns": (Turn(status="refused"),)})).outcome == "refused"
