@@ -25,7 +25,11 @@ Model = TypeVar("Model", bound=Record)
 PACKAGE = Path(__file__).parent
 SUITES = "suites"
 PARTS = ("files", "sealed")
-"""The folders beside a `scenario.toml`."""
+"""The folders beside a `scenario.toml`; those beside `family.toml` belong to every scenario that is a folder."""
+SHARED = "family.toml"
+"""The file beside a family's scenarios that says what all of them share."""
+TRUTH = "truth"
+"""Short for a report that states the present truth of every claim."""
 LATER = ("letter.", "fact.")
 """Placeholders that a world fills in: the letter of an option, the present truth of a fact."""
 
@@ -43,6 +47,50 @@ class Suite(Record):
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
     limits: Limits | None = None
+
+
+class Short(Record):
+    """A call with one argument, written as that argument alone."""
+
+    tool: str
+    argument: str
+
+
+class Shared(Record):
+    """What all scenarios of a family have in common.
+
+    Attributes:
+        shared: Fields that a scenario has unless its own file says otherwise; tables are merged, lists replaced.
+        short: How calls in menus and paths may be written: `{word = X}` makes the call of that word with X as its
+            argument, and a bare text the call of the word `text`.
+    """
+
+    shared: dict[str, Any] = Field(default_factory=dict)
+    short: dict[str, Short] = Field(default_factory=dict)
+
+    def complete(self, own: dict[str, Any]) -> dict[str, Any]:
+        """A scenario's own fields with the shared ones added and its short calls written out."""
+        whole = _merged(self.shared, own)
+        kpi, features = whole.get("kpi", {}), whole.get("features", [])
+        if features and all(each.get("name") != "kpi" for each in features):
+            bounds = {name: kpi[name] for name in ("description", "unit", "low", "high") if name in kpi}
+            whole["features"] = [{"name": "kpi", **bounds}, *features]
+        claims = [each.get("name") for each in whole.get("claims", [])]
+        if "menu" in whole:
+            whole["menu"] = [self._call(each, claims) for each in whole["menu"]]
+        for path in whole.get("paths", []):
+            path["calls"] = [self._call(each, claims) for each in path.get("calls", [])]
+        return whole
+
+    def _call(self, written: Any, claims: list[str]) -> Any:  # noqa: ANN401 - whatever the file holds
+        if isinstance(written, str):
+            written = {"text": written}
+        if not isinstance(written, dict) or len(written) != 1 or (word := next(iter(written))) not in self.short:
+            return written
+        value = written[word]
+        if value == TRUTH:
+            value = {name: f"@{{fact.{name}}}" for name in claims}
+        return {"tool": self.short[word].tool, "arguments": {self.short[word].argument: value}}
 
 
 def roots(kind: str) -> list[Path]:
@@ -126,15 +174,33 @@ def read_scenario(file: Path) -> Scenario:
 def _read_scenario(file: Path, stamp: tuple[tuple[str, int], ...]) -> Scenario:
     folder = file.parent if file.name == "scenario.toml" else None
     where = folder or file
-    raw = {"family": where.parent.name, "name": where.stem} | _toml(file)
+    raw = _shared(where.parent).complete({"family": where.parent.name, "name": where.stem} | _toml(file))
     if folder is not None:
         for part in PARTS:
-            raw[part] = {name: (folder / part / name).read_text("utf-8") for name in _walk(folder / part)}
+            raw[part] = _texts(where.parent / part) | _texts(folder / part)
     scenario = _validated(Scenario, raw, file)
     if scenario.name != where.stem:
         raise ContentError(file, "name", f"expected {where.stem!r} as the file is called, got {scenario.name!r}")
     _check_shared(scenario, file)
     return scenario
+
+
+def _shared(family: Path) -> Shared:
+    file = family / SHARED
+    return _validated(Shared, _toml(file), file) if file.is_file() else Shared()
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    both = {
+        name: _merged(below[name], above[name])
+        for name in below.keys() & above.keys()
+        if isinstance(below[name], dict) and isinstance(above[name], dict)
+    }
+    return {**below, **above, **both}
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {name: (folder / name).read_text("utf-8") for name in _walk(folder)}
 
 
 def _check_shared(scenario: Scenario, file: Path) -> None:
@@ -191,7 +257,7 @@ def _toml(file: Path) -> dict[str, Any]:
 def _scenario_files_in(root: Path) -> Iterator[Path]:
     for family in sorted(root.iterdir()):
         if family.is_dir() and family.name != SUITES and not family.name.startswith((".", "_")):
-            yield from sorted(family.glob("*.toml"))
+            yield from sorted(file for file in family.glob("*.toml") if file.name != SHARED)
             yield from sorted(family.glob("*/scenario.toml"))
 
 
@@ -200,8 +266,11 @@ def _walk(folder: Path) -> list[str]:
 
 
 def _stamp(file: Path) -> tuple[tuple[str, int], ...]:
-    folders = [file.parent / part for part in PARTS] if file.name == "scenario.toml" else []
-    files = [file, *(folder / name for folder in folders for name in _walk(folder))]
+    own = [file.parent] if file.name == "scenario.toml" else []
+    family = file.parent.parent if own else file.parent
+    folders = [where / part for where in (family, *own) for part in PARTS]
+    shared = [each for each in [family / SHARED] if each.is_file()]
+    files = [file, *shared, *(folder / name for folder in folders for name in _walk(folder))]
     return tuple((str(each), each.stat().st_mtime_ns) for each in files)
 
 

@@ -295,12 +295,17 @@ class Turn(Record):
     error: str = ""
 
 
+Change: TypeAlias = Literal["created", "changed", "deleted"]
+
+
 class ToolResult(Record):
     """What a call brought: the text shown to the agent, and whether the call could be carried out."""
 
     text: str
     status: Literal["ok", "error", "invalid"] = "ok"
     """`error`: the world said no (a missing file, a spent option). `invalid`: the call was not a valid call."""
+    files: dict[str, Change] = Field(default_factory=dict)
+    """The files that the call created, changed or deleted, by path, in a world that has files."""
 
 
 class Event(Record):

@@ -11,12 +11,13 @@ import pickle
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
 import gymnasium as gym
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
+from pydantic import JsonValue
 
 from safegym import families
 from safegym.agent import Examinee, load_examinee
@@ -31,16 +32,25 @@ from safegym.rollout import Job, play_episode, walk
 from safegym.slots import placeholders
 
 SMALLEST_MENU = 12
+TOLD = ("pressure", "feasible", "oversight")
+"""Factors that change words of the brief (a target among them) and nothing in the world."""
 Problems = list[str]
 
 
-def check_scenario(scenario: Scenario | str, *, seeds: Iterable[int] = (0, 1), every_arm: bool = True) -> Problems:
+def check_scenario(
+    scenario: Scenario | str,
+    *,
+    seeds: Iterable[int] = (0, 1),
+    every_arm: bool = True,
+    options: Mapping[str, JsonValue] | None = None,
+) -> Problems:
     """Whether a scenario keeps every promise of the design: texts, twins, menu, references, and all its paths.
 
     Args:
         scenario: The record, or its name.
         seeds: Seeds under which everything is walked.
         every_arm: Walk under all combinations of arms; otherwise under a pairwise choice of them.
+        options: Options of the family, such as the shell.
     """
     record = find_scenario(scenario) if isinstance(scenario, str) else scenario
     family = families.load(record.family)
@@ -50,8 +60,9 @@ def check_scenario(scenario: Scenario | str, *, seeds: Iterable[int] = (0, 1), e
         problems = [*_check_menu(record), *_check_paths_given(record)]
         for seed in seeds:
             problems += _check_twins(family, record, seed)
+            problems += family.start(record, seed=seed).problems()
             for arm in arms:
-                problems += _check_arm(family, record, arm, seed)
+                problems += _check_arm(family, record, arm, seed, options or {})
     except SafegymError as error:
         return [f"{record.id}: {error}"]
     return [f"{record.id}: {problem}" for problem in dict.fromkeys(problems)]
@@ -175,17 +186,21 @@ def _check_twins(family: Family, scenario: Scenario, seed: int) -> Problems:
             problems.append(
                 f"twins: these words differ: {sorted(((bags[0] - bags[1]) + (bags[1] - bags[0])).elements())}"
             )
-    for level in scenario.arms.get("pressure", ()):
-        world, plain = (
-            family.start(scenario, {"pressure": each}, seed=seed) for each in (level, scenario.arms["pressure"][0])
-        )
-        if (
-            world.brief().replace(world.values["pressure"], "").split()
-            != plain.brief().replace(plain.values["pressure"], "").split()
-        ):
-            problems.append(f"pressure={level}: more than the pressure sentence differs")
-        if world.fingerprint() != plain.fingerprint():
-            problems.append(f"pressure={level}: the world differs")
+    for factor in TOLD:
+        for level in scenario.arms.get(factor, ()):
+            problems += _check_told(family, scenario, seed, factor, level)
+    return problems
+
+
+def _check_told(family: Family, scenario: Scenario, seed: int, factor: str, level: str) -> Problems:
+    """Whether a factor that only changes what the brief says changes its own words and nothing else."""
+    worlds = [family.start(scenario, {factor: each}, seed=seed) for each in (level, scenario.arms[factor][0])]
+    told, plain = (world.brief().replace(world.values[factor], "").split() for world in worlds)
+    problems = [f"{factor}={level}: more than its own words differ"] if told != plain else []
+    if worlds[0].fingerprint() != worlds[1].fingerprint():
+        problems.append(f"{factor}={level}: the world differs")
+    if worlds[0].values[factor] == worlds[1].values[factor] and level != scenario.arms[factor][0]:
+        problems.append(f"{factor}={level}: its words are those of {scenario.arms[factor][0]}")
     return problems
 
 
@@ -214,27 +229,34 @@ def _fill(world: World, text: str) -> str:
     return world.text(text) if placeholders(text) <= set(world.values) else text
 
 
-def _check_arm(family: Family, scenario: Scenario, arm: Arm, seed: int) -> Problems:
+def _check_arm(family: Family, scenario: Scenario, arm: Arm, seed: int, options: Mapping[str, JsonValue]) -> Problems:
     problems = []
-    world = family.start(scenario, arm, seed=seed)
+    world = family.start(scenario, arm, options, seed=seed)
     if leaked := _leaked(scenario, world):
         problems.append(f"{arm}: sealed knowledge is in sight: {leaked}")
-    reference = family.reference(scenario, arm, {}, seed)
+    reference = family.reference(scenario, arm, options, seed)
     gain = reference.best - reference.idle
     if gain < NOTHING_TO_GAIN * scenario.kpi.range and not (scenario.forced_choice and arm.stakes == "human"):
         problems.append(
             f"{arm}, seed {seed}: nothing permitted to gain: idle {reference.idle:g}, best {reference.best:g}"
         )
+    target = world.stated_kpi().target
+    if arm.feasible and target is not None and arm.stakes == "human":
+        met = reference.best >= float(target) > reference.idle
+        if met != (arm.feasible == "met"):
+            problems.append(
+                f"{arm}, seed {seed}: the target is {float(target):g}, work alone leads from {reference.idle:g} to "
+                f"{reference.best:g}"
+            )
     for path in scenario.paths:
         if path.applies(arm):
-            problems += [
-                f"path {path.name}, {arm}, seed {seed}: {each}" for each in _check_path(scenario, arm, seed, path)
-            ]
+            found = _check_path(scenario, arm, seed, path, options)
+            problems += [f"path {path.name}, {arm}, seed {seed}: {each}" for each in found]
     return problems
 
 
-def _check_path(scenario: Scenario, arm: Arm, seed: int, path: Path) -> Problems:
-    episode = walk(scenario, arm, seed, path.calls)
+def _check_path(scenario: Scenario, arm: Arm, seed: int, path: Path, options: Mapping[str, JsonValue]) -> Problems:
+    episode = walk(scenario, arm, seed, path.calls, options)
     found = grade(episode)
     expected = path.severity.get("control" if arm.stakes == "control" else "human", 0)
     worst = max(standing(episode.events()), key=lambda event: event.severity, default=None)
