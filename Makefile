@@ -8,7 +8,7 @@ RUNS ?= runs
 BRACKETS := idle,random,always_safe,always_goal,always_exit,ask_first,lexicon,oracle
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-all demo test check golden benchmark clean
+.PHONY: help install install-all demo test check golden docs clean
 
 help:  ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,11 @@ check: $(VENV)/dev  ## Lint, type-check and walk every path of every scenario
 golden: $(VENV)/llm $(VENV)/dev  ## Write the golden files again, to be read before they are committed
 	SAFEGYM_GOLDEN=write $(BIN)/python -m pytest -q tests -k golden
 	git diff --stat -- tests/golden tests/fixtures
+
+docs: $(VENV)/llm  ## Write the pages of the families again
+	@mkdir -p docs/families
+	for family in $$($(BIN)/safegym list families --json | $(BIN)/python -c "import json, sys; print(*(each['name'] for each in json.load(sys.stdin)['families']))"); do \
+		$(BIN)/safegym show $$family --markdown > docs/families/$$family.md; done
 
 clean:  ## Remove .venv, runs and everything that was built
 	rm -rf $(VENV) $(RUNS) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 from rich.console import Group, RenderableType
+from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -16,9 +15,9 @@ from rich.text import Text
 from safegym import content, families, graders
 from safegym.errors import UnknownNameError
 from safegym.families.base import complete_arm
+from safegym.handbook import family_page
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
-from safegym.testing import check_env, check_family, check_scenario
 
 Rows = list[dict[str, str]]
 
@@ -46,14 +45,16 @@ def render_catalogue(found: Mapping[str, Rows]) -> RenderableType:
 
 
 def describe(name: str, arm: Mapping[str, str | None], seed: int = 0, *, sealed: bool = False) -> dict[str, Any]:
-    """A scenario as an agent would meet it, or what a suite or an agent file holds.
+    """A family's page, a scenario as an agent would meet it, or what a suite or an agent file holds.
 
     Args:
-        name: A scenario, suite or agent.
+        name: A family, scenario, suite or agent.
         arm: Arm levels of a scenario.
         seed: Seed of the scenario's slots.
         sealed: Add what only the referee knows.
     """
+    if name in families.names():
+        return {"kind": "family", **_family_row(name), "page": family_page(name)}
     if name in content.suite_files():
         return {"kind": "suite", **content.find_suite(name).model_dump(mode="json")}
     if name in content.agent_files():
@@ -62,13 +63,15 @@ def describe(name: str, arm: Mapping[str, str | None], seed: int = 0, *, sealed:
     try:
         scenario = content.find_scenario(name)
     except UnknownNameError as error:
-        valid = [*error.valid, *content.suite_files(), *content.agent_files()]
-        raise UnknownNameError("scenario, suite or agent", name, valid) from None
+        valid = [*error.valid, *families.names(), *content.suite_files(), *content.agent_files()]
+        raise UnknownNameError("family, scenario, suite or agent", name, valid) from None
     return _described(scenario, arm, seed, sealed)
 
 
 def render_description(found: Mapping[str, Any]) -> RenderableType:
     """A description for a terminal."""
+    if found["kind"] == "family":
+        return Markdown(found["page"])
     if found["kind"] == "agent":
         return Group(Text(found["file"], style="bold"), Text(found["text"]))
     if found["kind"] == "suite":
@@ -96,31 +99,6 @@ def render_description(found: Mapping[str, Any]) -> RenderableType:
     if "paths" in found:
         parts.append(_table("sealed paths", found["paths"]))
     return Group(*parts)
-
-
-def check_everything(
-    names: Sequence[str] | None = None, *, full: bool = False, tell: Callable[[str], None] = lambda text: None
-) -> list[str]:
-    """Check the named scenarios, or every scenario, family and environment.
-
-    Args:
-        names: Scenarios by id, name or path.
-        full: All arms over three seeds instead of a pairwise choice over one.
-        tell: Called with what is being checked.
-    """
-    scenarios = [content.find_scenario(name) for name in names or content.scenario_files()]
-    problems = []
-    for scenario in scenarios:
-        tell(scenario.id)
-        problems += check_scenario(scenario, seeds=range(3) if full else (0,), every_arm=full)
-    if not names:
-        for family in families.names():
-            tell(family)
-            problems += check_family(family)
-        for env_id in ENVIRONMENTS:
-            tell(env_id)
-            problems += [f"{env_id}: {problem}" for problem in check_env(partial(gym.make, env_id))]
-    return problems
 
 
 def _described(scenario: Scenario, arm: Mapping[str, str | None], seed: int, sealed: bool) -> dict[str, Any]:

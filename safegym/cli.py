@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from safegym import paper_commands
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -31,8 +33,11 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+app.add_typer(paper_commands.app)
+
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.", show_default=False)]
+SHELL_HELP = "Shell of the kpi family: embedded (the default, needs nothing) or bubblewrap (real bash, needs Linux)."
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
 
 
@@ -50,17 +55,23 @@ def list_(
 
 @app.command(epilog="Example: `safegym show night_porters --arm stakes=control --seed 3 --sealed`")
 def show(
-    name: Annotated[str, typer.Argument(help="A scenario, suite or agent.")],
+    name: Annotated[str, typer.Argument(help="A family, scenario, suite or agent.")],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Arm levels, as factor=level.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the slots.")] = 0,
     sealed: Annotated[bool, typer.Option(help="Also print what only the referee knows.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="A family's page as it is written.")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Show a scenario as an agent would meet it, or what a suite or an agent file holds."""
+    """Show a family, a scenario as an agent would meet it, or what a suite or an agent file holds."""
     from safegym.catalogue import describe, render_description
 
     found = describe(name, {factor: levels[0] for factor, levels in _arms(arm).items()}, seed, sealed=sealed)
-    _print_json(found) if as_json else _console().print(render_description(found))
+    if as_json:
+        _print_json(found)
+    elif markdown and "page" in found:
+        print(found["page"], end="")
+    else:
+        _console().print(render_description(found))
 
 
 @app.command(
@@ -69,16 +80,21 @@ def show(
     "`safegym run quick --agent hf --model ./my-model`"
 )
 def run(
-    work: Annotated[list[str], typer.Argument(help="A suite, or scenarios by id, name or path.", show_default=False)],
+    work: Annotated[
+        list[str],
+        typer.Argument(help="A suite, scenarios by id, name or path, or paper:NAME with --data.", show_default=False),
+    ],
     agent: Annotated[str, typer.Option(help="Agents by name or path, separated by commas.", show_default=False)],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Levels to cross, as factor=level[,level].")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="A family's option, as name=value.")] = None,
+    shell: Annotated[str | None, typer.Option(help=SHELL_HELP)] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of the worlds, such as 0-4 or 0,3,7.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each world is played.")] = 1,
     out: Annotated[
         Path | None, typer.Option(help="The run folder; with several agents, the folder above them.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Fewer steps than the scenarios allow.")] = None,
+    data: Annotated[Path | None, typer.Option(help="For paper:NAME: the folder of the paper's released files.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
     model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
@@ -94,15 +110,18 @@ def run(
 
     agents = [each.strip() for each in agent.split(",") if each.strip()]
     target: Any = work[0] if len(work) == 1 else work
-    settings: dict[str, Any] = {"arms": _arms(arm), "options": _options(option), "seeds": _seeds(seeds)}
-    settings |= {"repeats": repeats, "limit": limit}
+    chosen = _options(option) | ({} if shell is None else {"shell": shell})
+    settings: dict[str, Any] = {"arms": _arms(arm), "options": chosen, "seeds": _seeds(seeds)}
+    settings |= {"repeats": repeats, "limit": limit, "data": data}
     plan = make_plan(target, **settings)
     for each in agents:
         content.find_agent(each)
     folders = [_folder(out, plan.name, each, len(agents)) for each in agents]
+    for problem in plan.problems:
+        _say(problem)
     if dry_run:
         _tell_plan(plan, agents, folders, as_json)
-        return
+        raise typer.Exit(1 if plan.problems else 0)
     settings |= {"parallel": parallel} | ({} if model is None else {"model": model})
     results = []
     with nullcontext() if as_json else run_progress() as tell:
@@ -121,6 +140,7 @@ def run(
         _draw(summary, figures)
     if errors:
         _say(f"{len(errors)} episodes failed, the first with: {errors[0]}")
+    if errors or plan.problems:
         raise typer.Exit(1)
 
 
@@ -181,17 +201,21 @@ def replay(
     color: Annotated[bool, typer.Option("--color/--no-color", help="Colours.")] = True,
     svg: Annotated[Path | None, typer.Option(help="Write an SVG picture instead.")] = None,
     verify: Annotated[bool, typer.Option(help="Play the recorded calls again and compare every state.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="For --verify of paper:NAME: where its files lie now, if they were moved.")
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Play an episode back in the terminal."""
     from safegym import replay as replaying
     from safegym.graders import grade
     from safegym.log import open_run
+    from safegym.rollout import DATA
 
     folder = open_run(run)
     chosen, marks = _chosen(folder, episode)
     if verify:
-        return _verify([chosen] if episode else list(folder.episodes()))
+        return _verify([chosen] if episode else list(folder.episodes()), data or folder.header.recorded.get(DATA))
     if as_json:
         return _print_json({"episode": chosen.model_dump(mode="json"), "grade": marks.model_dump(mode="json")})
     if svg is not None:
@@ -200,25 +224,44 @@ def replay(
     return replaying.replay(chosen, marks, speed=speed, step=step, color=color)
 
 
-@app.command(epilog="Examples: `safegym check` · `safegym check scenarios/manager/night_porters.toml --full`")
+@app.command(epilog="Examples: `safegym check scenarios/kpi --shell bubblewrap`, `safegym check --shortcuts kpi`")
 def check(
-    names: Annotated[list[str] | None, typer.Argument(help="Scenarios to check; everything by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Scenarios, families or folders of scenarios; everything by default.")
+    ] = None,
     full: Annotated[bool, typer.Option(help="All arms over three seeds, not a pairwise choice over one.")] = False,
+    shell: Annotated[str | None, typer.Option(help=SHELL_HELP)] = None,
+    shortcuts: Annotated[
+        str | None,
+        typer.Option(metavar="FAMILY", help="Instead score what needs no understanding on a family's twins."),
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="How many pairs of twins are read for that.")] = 1200,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per processor by default.")] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Check scenarios, families and environments by walking every path of every scenario."""
-    from safegym.catalogue import check_everything
-    from safegym.progress import check_progress
+    from safegym.checking import check_everything, check_shortcuts, render_shortcuts
+    from safegym.progress import check_progress, status
 
+    if shortcuts is not None:
+        with status("Reading") as reading:
+            found = check_shortcuts(shortcuts, pairs, reading)
+        _print_json(found) if as_json else _console().print(render_shortcuts(found))
+        raise typer.Exit(1 if found["problems"] else 0)
+    options = {} if shell is None else {"shell": shell}
     with check_progress() as tick:
-        problems = check_everything(names or None, full=full, tell=tick)
+        checked = check_everything(names or None, full=full, options=options, workers=workers, tell=tick)
     if as_json:
-        _print_json({"problems": problems})
+        _print_json({"scenarios": checked.scenarios, "walks": checked.walks, "problems": checked.problems})
     else:
-        for problem in problems:
+        for problem in checked.problems:
             _say(problem)
-        print("Everything keeps its promises." if not problems else f"{len(problems)} problems.")
-    if problems:
+        walked = f"{checked.scenarios} scenarios, {checked.walks} paths walked: "
+        print(
+            walked
+            + ("everything keeps its promises." if not checked.problems else f"{len(checked.problems)} problems.")
+        )
+    if checked.problems:
         raise typer.Exit(1)
 
 
@@ -325,10 +368,10 @@ def _chosen(folder: RunFolder, wanted: str) -> tuple[Episode, Grade]:
     return matching[0], grade(matching[0])
 
 
-def _verify(episodes: list[Episode]) -> None:
+def _verify(episodes: list[Episode], data: Any) -> None:  # noqa: ANN401 - a path, or what a header holds
     from safegym.rollout import verify
 
-    wrong = [(episode, difference) for episode in episodes for difference in verify(episode)]
+    wrong = [(episode, difference) for episode in episodes for difference in verify(episode, data)]
     for episode, difference in wrong:
         _say(f"{episode.key}: {difference}")
     print(f"{len(episodes)} episodes played again, {len({episode.key for episode, _ in wrong})} differ.")

@@ -144,6 +144,14 @@ def find_scenarios(family: str | None = None) -> list[Scenario]:
     return [find_scenario(name) for name in names]
 
 
+def read_folder(folder: str | Path) -> list[Scenario]:
+    """Every scenario of a family's folder, or of a folder of families; none where it is not such a folder."""
+    path = Path(folder)
+    if not path.is_dir() or (path / "scenario.toml").is_file():
+        return []
+    return [read_scenario(file) for file in [*_family_files(path)] or [*_scenario_files_in(path)]]
+
+
 def find_suite(name: str) -> Suite:
     """A suite by name or by path."""
     file = Path(name) if name.endswith(".toml") else suite_files().get(name)
@@ -257,8 +265,12 @@ def _toml(file: Path) -> dict[str, Any]:
 def _scenario_files_in(root: Path) -> Iterator[Path]:
     for family in sorted(root.iterdir()):
         if family.is_dir() and family.name != SUITES and not family.name.startswith((".", "_")):
-            yield from sorted(file for file in family.glob("*.toml") if file.name != SHARED)
-            yield from sorted(family.glob("*/scenario.toml"))
+            yield from _family_files(family)
+
+
+def _family_files(family: Path) -> Iterator[Path]:
+    yield from sorted(file for file in family.glob("*.toml") if file.name != SHARED)
+    yield from sorted(family.glob("*/scenario.toml"))
 
 
 def _walk(folder: Path) -> list[str]:

@@ -42,7 +42,36 @@ def run_progress() -> Iterator[Callable[[Progress], None]]:
 
 
 @contextmanager
-def check_progress() -> Iterator[Callable[[str], None]]:
-    """A status line on standard error that names what is being checked."""
-    with Console(stderr=True).status("Checking") as status:
-        yield lambda text: status.update(f"Checking {text}")
+def check_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on standard error over all checks, with the name of the newest one."""
+    bars = Bars(
+        TextColumn("checked"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", style="dim"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+    with bars:
+        task = bars.add_task("", total=None)
+        yield lambda name, done, total: bars.update(task, description=name, completed=done, total=total)
+
+
+@contextmanager
+def status(doing: str) -> Iterator[Callable[[str], None]]:
+    """A status line on standard error."""
+    with Console(stderr=True).status(doing) as line:
+        yield lambda text: line.update(f"{doing} {text}")
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error over things that are done one by one.
+
+    Args:
+        what: What they are.
+    """
+    columns = (TextColumn(what), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -8,11 +8,13 @@ Figures are defined in `measures`, intervals in `statistics`; `render`, `to_mark
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from safegym import families
 from safegym.errors import SafegymError, UnknownNameError
 from safegym.graders import grade_all
 from safegym.log import RunFolder, open_run
@@ -27,6 +29,7 @@ Run: TypeAlias = str | Path | RunFolder | Iterable[Grade]
 
 BRACKETS = ("idle", "random", "always_safe", "always_goal", "always_exit", "ask_first", "lexicon", "oracle")
 """The agents between whose figures those of others are read."""
+_EXECUTED = re.compile(r"^step \d+: (\w+) executed", re.MULTILINE)
 OBEDIENCE = "push"
 """The pressure level that measures obedience: it has slices of its own and is in no other figure."""
 
@@ -134,7 +137,7 @@ def _row(player: str, grades: Sequence[Grade], brackets: Sequence[str], piece: s
         outcomes=outcomes,
         severities=severities,
         false_records=false_records,
-        notes=_row_notes(counted, len(grades) - len(counted)),
+        notes=(*_row_notes(counted, len(grades) - len(counted)), *_facts(counted)),
     )
 
 
@@ -209,6 +212,13 @@ def _slice_order(piece: str, dimensions: Sequence[str], everything: Sequence[Gra
     return dimensions.index(dimension), _levels(dimension, everything).index(level)
 
 
+def _facts(grades: Sequence[Grade]) -> list[str]:
+    """What the ledger shows of episodes that get no scores, by the number of episodes in which it happened."""
+    unscored = [grade for grade in grades if families.load(grade.family).unscored]
+    shown = Counter(rule for grade in unscored for rule in set(_EXECUTED.findall("\n".join(grade.evidence))))
+    return [f"{rule.replace('_', ' ')} in {count} of {len(unscored)} episodes" for rule, count in sorted(shown.items())]
+
+
 # --------------------------------------------------------------------------------------------------------- notes
 
 
@@ -227,6 +237,8 @@ def _notes(
         f"With each figure its 95 % interval: Bayesian bootstrap over {scenarios} scenario{plural}."
         + (" With so few they are wide, as they must be." if scenarios < 4 else "")
     )
+    loaded = (families.load(name) for name in sorted({grade.family for grade in grades}))
+    notes += [f"{family.title}: {family.unscored}" for family in loaded if family.unscored]
     if brackets and not any(row.bracket for row in rows):
         notes.append(f"No baselines to read these figures between. Add them: {_command(runs, rows, brackets)}")
     return tuple(notes)

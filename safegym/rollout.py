@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from safegym import content, families
+from safegym import content, families, papers
 from safegym.agent import Agent, Examinee, load_examinee
 from safegym.content import Suite
 from safegym.env import SafegymEnv
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     import pandas
 
 RUNS = Path("runs")
+DATA = "data"
+"""Where a run's header tells the folder of a paper's files."""
+
+
+TWINS: dict[str, tuple[str, ...]] = {"stakes": ("human", "control")}
+"""The arms of a run that names a whole family."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,8 @@ class Plan:
     jobs: tuple[Job, ...]
     options: dict[str, JsonValue] = field(default_factory=dict)
     limit: int | None = None
+    problems: tuple[str, ...] = ()
+    """What could not be read of a paper's files, and is not played."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,7 @@ def run(
     repeats: int = 1,
     out: str | Path | None = None,
     limit: int | None = None,
+    data: str | Path | None = None,
     parallel: int = 32,
     progress: Callable[[Progress], None] | None = None,
     **parameters: Any,  # noqa: ANN401 - the agent's own
@@ -135,6 +144,7 @@ def run(
         repeats: How often each world is played, with other seeds for the agent.
         out: The run folder; `runs/<suite>-<agent>` by default. What it holds already is not played again.
         limit: Fewer steps than the scenarios allow.
+        data: For work such as `paper:odcv`: the folder of the paper's released files.
         parallel: Episodes in flight at once.
         progress: Called at the start and after every episode.
         parameters: Parameters of the agent, such as `model`.
@@ -143,13 +153,14 @@ def run(
         UnknownNameError: For a scenario, suite, agent, factor, level or option that does not exist.
         IdentityError: If the folder holds episodes of another identity.
     """
-    plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit)
+    plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit, data=data)
     examinee = (
         agent if isinstance(agent, Examinee) else load_examinee(str(agent), content.find_agent(agent), **parameters)
     )
     try:
         identity = make_identity(plan, examinee)
-        header = RunHeader(name=plan.name, identity=identity, recorded=examinee.describe)
+        recorded = examinee.describe | ({} if data is None else {DATA: str(Path(data).resolve())})
+        header = RunHeader(name=plan.name, identity=identity, recorded=recorded)
         folder = start_run(out or RUNS / f"{plan.name}-{examinee.identity.name}", header)
         with folder.writing():
             _play_missing(plan, examinee, identity, folder, parallel, progress)
@@ -170,9 +181,10 @@ def make_plan(
     seeds: Iterable[int] | None = None,
     repeats: int = 1,
     limit: int | None = None,
+    data: str | Path | None = None,
 ) -> Plan:
     """The jobs of a run, every name checked and every scenario read, before anything is written or played."""
-    suite, scenarios = _found(work)
+    suite, scenarios, problems = _found(work, data)
     crossed: dict[str, tuple[str, ...]] = {
         **suite.arms,
         **{name: tuple(levels) for name, levels in (arms or {}).items()},
@@ -188,7 +200,7 @@ def make_plan(
         for arm in _arms(scenario, crossed)
     )
     bound = limit if limit is not None else suite.limits.amount if suite.limits else None
-    return Plan(suite.name, jobs, settings, bound)
+    return Plan(suite.name, jobs, settings, bound, problems)
 
 
 def make_identity(plan: Plan, examinee: Examinee) -> Identity:
@@ -214,9 +226,17 @@ def walk(
     return recorder.episode()
 
 
-def verify(episode: Episode) -> list[str]:
-    """Play the recorded calls again and say where the world differs; empty when it does not."""
-    scenario = content.find_scenario(episode.scenario)
+def verify(episode: Episode, data: str | Path | None = None) -> list[str]:
+    """Play the recorded calls again and say where the world differs; empty when it does not.
+
+    Args:
+        episode: The record.
+        data: For an episode of a paper's scenario: the folder of the paper's released files.
+    """
+    if episode.family in families.names():
+        scenario = content.find_scenario(episode.scenario)
+    else:
+        (scenario,) = papers.read_items(f"{papers.PREFIX}{episode.scenario}", data).scenarios
     if scenario.hash != episode.scenario_hash:
         return [f"the scenario has changed: {scenario.hash} now, {episode.scenario_hash} in the log"]
     env = SafegymEnv(episode.family, limit=episode.limits.amount)
@@ -394,28 +414,47 @@ async def _converse(agent: Agent, recorder: Recorder, seed: int) -> None:
         observation = env.observation().model_copy(update={"text": "\n\n".join(results)})
 
 
-def _found(work: str | Path | Scenario | Sequence[str]) -> tuple[Suite, list[Scenario]]:
+def _found(
+    work: str | Path | Scenario | Sequence[str], data: str | Path | None
+) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
     if isinstance(work, Scenario):
-        return Suite(name=work.name, title=work.title, scenarios=(work.id,)), [work]
+        return Suite(name=work.name, title=work.title, scenarios=(work.id,)), [work], ()
     names = [str(work)] if isinstance(work, str | Path) else [str(each) for each in work]
     if not names:
         raise UnknownNameError("scenario", "", content.scenario_files())
+    if len(names) == 1 and names[0].startswith(papers.PREFIX):
+        return _of_paper(names[0], data)
+    if data is not None:
+        raise ContentError("--data", "", f"expected work such as {papers.PREFIX}odcv, which reads it, got {names[0]!r}")
     if len(names) == 1 and (names[0] in content.suite_files() or f"{content.SUITES}/" in names[0]):
         suite = content.find_suite(names[0])
-        return suite, [scenario for name in suite.scenarios for scenario in _matching(name)]
-    scenarios = [scenario for name in names for scenario in _matching(name)]
+        return suite, [scenario for name in suite.scenarios for scenario in find_work(name)], ()
+    scenarios = [scenario for name in names for scenario in find_work(name)]
+    if len(names) == 1 and names[0] in families.names():
+        title = families.load(names[0]).title
+        return Suite(name=names[0], title=title, scenarios=(f"{names[0]}/*",), arms=TWINS), scenarios, ()
     joined = "+".join(scenario.name for scenario in scenarios[:3]) + ("+more" if len(scenarios) > 3 else "")
-    return Suite(name=joined, title=joined, scenarios=tuple(names)), scenarios
+    return Suite(name=joined, title=joined, scenarios=tuple(names)), scenarios, ()
 
 
-def _matching(name: str) -> list[Scenario]:
+def _of_paper(name: str, data: str | Path | None) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
+    """The scenarios of a paper, under the options that its family has by default."""
+    items = papers.read_items(name, data)
+    options: Any = families.load(items.scenarios[0].family).checked({})
+    title = name.replace(":", "-").replace("/", "-")
+    suite = Suite(name=title, title=title, scenarios=tuple(each.id for each in items.scenarios), options=options)
+    return suite, list(items.scenarios), tuple(map(str, items.problems))
+
+
+def find_work(name: str) -> list[Scenario]:
+    """The scenarios that a name stands for: a family, `family/*`, a folder of scenarios, or a scenario."""
     family, _, rest = name.partition("/")
-    if rest == "*":
-        if family not in families.names():
-            raise UnknownNameError("family", family, families.names())
+    if rest == "*" and family not in families.names():
+        raise UnknownNameError("family", family, families.names())
+    if rest in {"", "*"} and family in families.names():
         return content.find_scenarios(family)
     try:
-        return [content.find_scenario(name)]
+        return content.read_folder(name) or [content.find_scenario(name)]
     except UnknownNameError as error:
         raise UnknownNameError("suite or scenario", name, [*error.valid, *content.suite_files()]) from None
 

@@ -24,7 +24,7 @@ from safegym.agent import Examinee, load_examinee
 from safegym.content import find_scenario, find_scenarios
 from safegym.env import MENU_SLOTS
 from safegym.errors import SafegymError
-from safegym.families.base import Family, World, all_arms
+from safegym.families.base import TOLD, Family, World, all_arms
 from safegym.graders import grade
 from safegym.graders.rules import NOTHING_TO_GAIN
 from safegym.records import SINGLE, Arm, Episode, Identity, Path, Scenario, Turn, standing
@@ -32,8 +32,6 @@ from safegym.rollout import Job, play_episode, walk
 from safegym.slots import placeholders
 
 SMALLEST_MENU = 12
-TOLD = ("pressure", "feasible", "oversight")
-"""Factors that change words of the brief (a target among them) and nothing in the world."""
 Problems = list[str]
 
 
@@ -186,7 +184,7 @@ def _check_twins(family: Family, scenario: Scenario, seed: int) -> Problems:
             problems.append(
                 f"twins: these words differ: {sorted(((bags[0] - bags[1]) + (bags[1] - bags[0])).elements())}"
             )
-    for factor in TOLD:
+    for factor in (*TOLD, "feasible"):
         for level in scenario.arms.get(factor, ()):
             problems += _check_told(family, scenario, seed, factor, level)
     return problems

@@ -102,3 +102,37 @@ def test_an_arm_takes_the_first_listed_level_of_what_is_not_given() -> None:
         complete_arm(scenario, {"pressure": "mandat"})
     with pytest.raises(UnknownNameError, match="factor"):
         complete_arm(scenario, {"threat": "none"})
+
+
+WORKPLACE = ROOT / "scenarios" / "kpi"
+
+
+def test_what_a_family_shares_is_a_default_and_what_a_scenario_says_wins(tmp_path: Path) -> None:
+    family = tmp_path / "kpi"
+    shutil.copytree(WORKPLACE, family)
+    whole = content.read_scenario(family / "trial_follow_up" / "scenario.toml")
+    assert whole.limits.amount == 12
+    assert whole.features[0].name == "kpi"
+    assert "lib.sh" in whole.sealed
+    edited(family / "trial_follow_up" / "scenario.toml", "[kpi]", "[limits]\namount = 9\n\n[kpi]")
+    assert content.read_scenario(family / "trial_follow_up" / "scenario.toml").limits.amount == 9
+    edited(family / "family.toml", 'exit = ["open", "closed"]', 'exit = ["open"]')
+    changed = content.read_scenario(family / "trial_follow_up" / "scenario.toml")
+    assert changed.arms["exit"] == ("open",)
+    assert changed.hash != whole.hash
+
+
+def test_short_calls_are_written_out() -> None:
+    scenario = content.find_scenario("trial_follow_up")
+    calls = {str(call) for call in scenario.menu}
+    assert 'bash(command="bin/follow_up_rate")' in calls
+    truth = next(call for call in scenario.menu if call.arguments.get("claims", {}).get("kpi") == "@{fact.kpi}")
+    assert truth.tool == "task_complete"
+    assert set(truth.arguments["claims"]) == {claim.name for claim in scenario.claims}
+
+
+def test_a_folder_stands_for_the_scenarios_in_it() -> None:
+    ids = {scenario.id for scenario in content.read_folder(WORKPLACE)}
+    assert ids == {name for name in content.scenario_files() if name.startswith("kpi/")}
+    assert len(content.read_folder(WORKPLACE.parent)) == len(content.scenario_files())
+    assert content.read_folder(WORKPLACE / "trial_follow_up") == []

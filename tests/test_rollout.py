@@ -16,7 +16,7 @@ import safegym
 from safegym import content
 from safegym.errors import ContentError, IdentityError, RunFolderError, UnknownNameError
 from safegym.log import open_run
-from safegym.records import Arm, Episode
+from safegym.records import Episode
 from safegym.rollout import make_plan, run, verify
 from safegym.testing import check_agent, check_grader
 from tests.conftest import ROOT
@@ -251,9 +251,10 @@ def test_a_scenario_outside_the_content_folders_can_be_run(tmp_path: Path) -> No
 
 
 def test_a_log_holds_all_that_a_grader_needs(tmp_path: Path) -> None:
+    levels_of = content.find_scenario("trial_follow_up").arms
     found = run("trial_follow_up", "oracle", arms={"stakes": ["control"]}, out=tmp_path / "run")
     stored = Episode.model_validate_json(lines(tmp_path / "run")[0])
     assert stored == found.episodes[0]
-    assert stored.arm == Arm(stakes="control", pressure="none", exit="open")
+    assert stored.arm.levels == {factor: levels[0] for factor, levels in levels_of.items()} | {"stakes": "control"}
     assert stored.endings["agent"].reference.best > stored.endings["agent"].reference.idle
     assert all(len(step.state) == 16 for step in stored.steps)

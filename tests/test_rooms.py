@@ -12,11 +12,11 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "safegym"
 ROOMS = """
-errors records randomness slots tables content tools spaces shell families env wrappers registration
-dialects models agent log graders rollout statistics measures typeset publish report figures frames replay
-testing catalogue progress cli
+errors records randomness statistics slots tables content tools spaces shell families papers env wrappers registration
+dialects models agent log graders rollout measures typeset publish report figures frames replay
+testing shortcuts checking handbook catalogue progress paper_commands cli
 """.split()
-LAZY = {"cli", "__init__", "models", "figures", "rollout", "families", "graders"}
+LAZY = {"cli", "paper_commands", "__init__", "models", "figures", "rollout", "families", "graders"}
 """Rooms that may import inside functions: the commands, what loads by name, and the lazy imports of extras."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -19,6 +19,13 @@ def test_a_scenario_keeps_its_promises(name: str) -> None:
     assert check_scenario(name, seeds=(0,), every_arm=False) == []
 
 
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name.startswith("kpi/")])
+def test_real_bash_gives_every_path_the_same_grade(name: str) -> None:
+    if missing := missing_sandbox():
+        pytest.skip(missing)
+    assert check_scenario(name, seeds=(0,), every_arm=False, options={"shell": "bubblewrap"}) == []
+
+
 @pytest.mark.parametrize("name", families.names())
 def test_a_family_keeps_its_promises(name: str) -> None:
     assert check_family(name) == []

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -48,7 +49,14 @@ CLOCKS_AND_DICE = (
     "seq 20 | shuf; shuf -i 1-9 -n 2; seq 9 | sort -R", "mktemp; mktemp -d; mktemp -u", "uuidgen",
     "head -c 16 /dev/urandom | od -An -tx1", "tr -dc a-z < /dev/urandom | head -c 9",
     "awk 'BEGIN{srand(); print rand(), systime()}'", "jq -n now", "uptime; date -r a.txt; date -d yesterday",
-    "tar czf a.tgz a.txt run.sh; tar cf x.tar data",
+    "tar czf a.tgz a.txt run.sh; tar cf x.tar data", "gzip -k a.txt; od -An -tx1 a.txt.gz", "time sleep 1",
+    "printf 'BEGIN{srand(); print rand(), systime()}' > p; awk -f p; echo a.txt | xargs awk 'END{print systime()}'",
+    "cat > s <<'E'\nprintf '%(%s)T %s\\n' -1 x; echo $EPOCHREALTIME $SRANDOM $((RANDOM % 9))\nE\nbash s; ./run.sh; . ./s",
+    "bash -c \"printf -v t '%(%s)T' -1; echo \\$t\"", "jq -n '\"\\(now)\", [now|todate]'; echo 'now' > f; jq -n -f f",
+    "touch -d '3 hours ago' old; ls -l old; stat -c '%Y %y' old; find . -mmin +60 -printf '%T@ %p\\n'; date -r old",
+    "echo $$ $BASHPID $PPID $SECONDS; cat /proc/uptime /proc/loadavg", "ls -lt; ls --full-time; ls -l --time-style=+%s",
+    "find . -newer a.txt; find . -newermt '1 hour ago'; [ run.sh -nt a.txt ]; echo $?", "pr a.txt; find . -ls",
+    "zip q.zip a.txt; od -An -tx1 q.zip; tar czf a.tgz a.txt; md5sum a.tgz", "for i in 1 2 3; do bash -c 'echo $RANDOM'; done; shuf -e a b c d; seq 30 | sort --random-sort",
 )  # fmt: skip
 
 
@@ -239,8 +247,22 @@ def test_shuf_keeps_every_line_once():
         ("echo $EPOCHSECONDS", "1767603845"),
         ("sleep 1000; sleep 2h; echo awake", "awake"),
         ("stat -c '%y %U %a %s' a.txt", "2026-01-05 09:04:05.120000000 +0000 alice 644 6"),
-        ("find . -name a.txt -printf '%t %TY\\n'", "Mon Jan  5 09:04:05.0000000000 2026 2026"),
+        ("find . -name a.txt -printf '%t %TY\\n'", "Mon Jan  5 09:04:05.1200000000 2026 2026"),
         ("jq -n 'now|todate'", '"2026-01-05T09:04:05Z"'),
+        ("echo 'now|todate' > f; jq -n -f f", '"2026-01-05T09:04:05Z"'),
+        ("awk 'BEGIN { print systime(), strftime(\"%F\") }'", "1767603845 2026-01-05"),
+        ("echo a.txt | xargs awk 'END { print systime() }'", "1767603845"),
+        ("cat > s <<'E'\nprintf '%(%F)T %s\\n' -1 $EPOCHSECONDS\nE\nbash s", "2026-01-05 1767603845"),
+        ("printf -v t '%(%F)T' -1; echo $t", "2026-01-05"),
+        ("touch -d '2 days ago' f; stat -c %y f; find . -mtime +1", "2026-01-03 09:04:05.000000000 +0000\n./f"),
+        ("touch -t 202001020304 f; find . -name f -printf '%TF %TR\\n'", "2020-01-02 03:04"),
+        ("touch -d 2026-01-01 f; find . -newermt 2026-01-02 -name f; echo none", "none"),
+        ("find . -newer a.txt; echo new > n; find . -name n -newer a.txt; [ n -nt a.txt ] && echo newer", "./n\nnewer"),
+        ("ls -l --time-style=+%s a.txt | cut -d' ' -f6", "1767603845"),
+        (
+            "time true 2>&1; tar cf x.tar a.txt; dd if=x.tar bs=1 skip=136 count=11 2>/dev/null; echo",
+            f"{int(NOW.timestamp()):o}",
+        ),
     ],
 )
 def test_the_clock_stands_still(command, expected):
@@ -297,6 +319,9 @@ def test_ls(command, expected):
         ("3 <= 2.99", "0"), ("x=3;x*2", "6"), ("sqrt(2)", "1"), ("scale=5\nsqrt(2)", "1.41421"), ("0.5-1", "-.5"),
         ("(1+2)*3; 7", "9\n7"), ("1<2 && 2<3", "1"), ('print "a ", 1, "\\n"', "a 1"), ("1.50+1", "2.50"), ("0.00", "0"),
         ("x=2; x+=3; x", "5"), ("1 # one\n2", "1\n2"), ("100*45/60", "75"), ("5.5 % 2", "1.5"),
+        ("if (2 > 3) { 1 } else { 2 }", "2"), ("if (1) if (0) 1 else 2", "2"), ("if (0) 1/0; 4", "4"),
+        ("x=0; while (x<2) { x=x+1; x }", "1\n2"), ("for (i=0; i<3; i+=1) i*2", "0\n2\n4"),
+        ("if (1) {\n4\n5\n}\n6", "4\n5\n6"), ("s=0; for (i=1; i<=100; i=i+1) { s=s+i }; s", "5050"),
     ],
 )  # fmt: skip
 def test_bc(program, printed):
@@ -320,10 +345,161 @@ def test_bc_goes_on_after_an_error():
 
 
 @pytest.mark.parametrize(
-    "program", ["9^9^9^9", "2^9999999", "(" * 5000, "-" * 9000 + "1", "!" * 5000 + "1", "2^" * 500 + "2"]
+    "program",
+    [
+        "9^9^9^9",
+        "2^9999999",
+        "(" * 5000,
+        "-" * 9000 + "1",
+        "!" * 5000 + "1",
+        "2^" * 500 + "2",
+        "{" * 5000,
+        "if (1) " * 5000 + "1",
+        "while (1) x=x+1",
+        "for (;;) x=1",
+    ],
 )
 def test_bc_refuses_to_run_for_long(program):
     assert calculate(program).stderr or calculate(program).stdout in {"-1\n", "1\n"}
+
+
+def test_a_script_that_is_written_over_can_still_be_run():
+    """The engine drops the permissions on `>`; what a script prints and how it ends is as elsewhere."""
+    result = run("printf 'echo $1 $LEFT; exit 3' > run.sh; export LEFT=over; ./run.sh a; echo $?; cd /; app/run.sh b")
+    assert (result.stdout, result.stderr, result.exit_code) == ("a over\n3\nb over\n", "", 3)
+    assert result.files["/app/run.sh"].mode == 0o755
+    assert run("chmod -x run.sh; echo ls > run.sh; ./run.sh").exit_code == 126
+    assert run("echo ls > new.sh; ./new.sh").exit_code == 126
+
+
+def test_every_process_has_draws_of_its_own():
+    script = {"/app/r.sh": File(b"#!/bin/bash\necho $RANDOM $((RANDOM % 1000)) ${SRANDOM}\n", 0o755)}
+    drawn = out("for i in 1 2 3 4; do ./r.sh; bash -c 'echo $RANDOM'; echo $RANDOM; (echo $RANDOM); done", files=script)
+    assert len(set(drawn.split())) > 20
+    assert out("cat r.sh; grep -c RANDOM r.sh", files=script).encode() == script["/app/r.sh"].content + b"1\n"
+    assert run("cp r.sh s.sh", files=script).files["/app/s.sh"] == script["/app/r.sh"]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ('echo \'{"p": .5, "q": [-.25, "a .5"]}\' > j; jq -c . j; jq .p < j', '{"p":0.5,"q":[-0.25,"a .5"]}\n0.5'),
+        ("seq 9 | sort -R | sort -n | tr -d '\\n'; echo", "123456789"),
+        ("yes a | head -4 | sort -R - | uniq -c | tr -s ' '", " 4 a"),
+        ("printf '%s %d\\n' a 1 b 2; printf '%(%Y)T%%\\n' 0", "a 1\nb 2\n1970%"),
+        ("gzip a.txt; zcat a.txt.gz; cat a.txt.gz | wc -c | grep -c .", "hello\n1"),
+        ("head -c 100000 /dev/zero | wc -c", "100000"),
+        ("Q='a b' awk 'BEGIN { print ENVIRON[\"Q\"], systime() > 0 }'; cat 0", "a b 1767603845"),
+    ],
+)
+def test_corrected_commands_do_what_they_do_elsewhere(command, expected):
+    assert out(command) == expected + "\n"
+
+
+LEAVINGS = (
+    "export A=1; B=2; declare -A C=([x]=1); f() { echo f; }; alias ll='ls -l'; cd /data; set -eu; shopt -s nullglob",
+    "trap 'echo bye' EXIT; umask 077; exec 3> /tmp/three; set -- a b c; IFS=,; RANDOM=7; PATH=/nowhere; readonly R=1",
+    "while :; do :; done & sleep 100 & f() { f; }; f", "hash -r; ulimit -n 10; exec > /tmp/out; echo gone; exit 9",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("leaving", LEAVINGS)
+def test_nothing_but_files_outlives_a_command(leaving):
+    look = (
+        "set; env; alias; declare -f; declare -p; pwd; trap; jobs; shopt; umask; echo $- $# $RANDOM $!; ls -la / /tmp"
+    )
+    before = run(look, output=10**6)
+    run(leaving)
+    assert run(look, output=10**6) == before
+
+
+def test_a_forked_child_has_a_shell_of_its_own():
+    program = f"""
+import os, sys; sys.path.insert(0, {str(ROOT)!r})
+from tests.test_shell import run
+want = run("cat a.txt; echo $RANDOM").stdout
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if run("cat a.txt; echo $RANDOM").stdout == want else 1)
+sys.exit(os.waitpid(pid, 0)[1])
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files where the system lists them")
+def test_interpreters_are_let_go():
+    machines = [Machine("alice", f"web{number}", NOW, 1) for number in range(60)]
+    for machine in machines:
+        run("date", machine=machine)
+    few = len(list(Path("/proc/self/fd").iterdir()))
+    for machine in machines:
+        run("date", machine=machine)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= few + 10
+
+
+NASTY = (
+    ":(){ :|:& };:", "f() { f & f & }; f; wait", "yes > f", "cat /dev/zero > f", "head -c 2G /dev/zero > f",
+    "dd if=/dev/zero of=f bs=1M count=3000", "truncate -s 5G f", "x=a; while :; do x=$x$x; done",
+    "echo 0123456789abcdef > f; for i in $(seq 40); do cat f f > g; mv g f; done", "echo {1..100000000}",
+    "for i in $(seq 20000); do echo > f$i; done", "touch f{1..9000} g{1..9000}", "mkdir -p $(seq -s/ 5000)",
+    "printf '%1000000000d' 1; printf '%*d' 2000000000 1; printf '%.1000000000f' 1", "seq 1000000000 | wc -l",
+    "a=(); while :; do a+=(xxxxxxxx ${a[@]}); done", "i=0; while :; do export v$i=xxxx; i=$((i+1)); done",
+    "awk 'BEGIN { s = \"aa\"; while (1) s = s s }'", "awk 'BEGIN { while (1) print }'", "awk 'function f(x) {return f(x)} BEGIN {f(1)}'",
+    "jq -n '[range(1e9)]'", "jq -n 'def f: f; f'", "jq -n 'reduce range(60) as $i (\"aa\"; . + .)'", "jq -n 'repeat(1)'",
+    "echo a | sed ':a; s/a/aa/; ta'", "echo a | sed ':a; G; h; ba'", "sed -E 's/(.*)*(.*)*\\1$/x/' <<< $(seq -s '' 900)",
+    "grep -E '(a+)+$' <<< $(printf 'a%.0s' {1..9999})b", "grep -P '^(a|aa)+$' <<< $(printf 'a%.0s' {1..99})b",
+    "[[ $(printf 'a%.0s' {1..3000})b == *a*a*a*a*a*a*a*c ]]", "grep -E 'a{1000}{1000}{1000}' a.txt", "9^9^9 | bc",
+    "echo '9^9^9; while (1) 1' | bc", "echo $((9**999999)) $((1<<99)) $((1/0))", "cat a.txt | cat a.txt - | tee a.txt a.txt",
+    "cat < /dev/tcp/127.0.0.1/80; echo x > /dev/udp/127.0.0.1/53", "cat /etc/shadow /proc/self/environ /proc/self/maps",
+    "printf '\\xff\\xfe\\x80'; cat bin.dat; head -c 3000 /dev/urandom", "rm -rf / /*; ls /", "mapfile -t a < <(yes)",
+    "cat <(yes) | head -3", "coproc yes; head -1 <&${COPROC[0]}", "read x < /dev/zero", "trap 'kill -9 $$' EXIT", "exec ls; echo",
+    "find . -exec find . -exec find . -exec awk 'BEGIN { print systime() }' ';' ';' ';'", "kill -9 $$; kill -9 -1; kill -9 1",
+    "echo 'find . -name s -exec ./s \\; -printf %t' > s; chmod +x s; ./s", "seq 900000 | sort -R | sort -n | tail -1",
+    "paste a.txt a.txt > b; for i in $(seq 30); do paste b b b b > c; mv c b; done", "echo " + "a " * 20_000, "(" * 5_000,
+    "echo " + "$(" * 900 + "echo" + ")" * 900, "if true; then " * 900 + ":;" + "fi;" * 900, "cat " + "| cat " * 5_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", NASTY)
+def test_nasty_commands_end_and_leave_the_shell_whole(command):
+    before = dict(FILES)
+    result = run(command, seconds=1.0)
+    assert 0 <= result.exit_code <= 255
+    assert len(result.stdout) + len(result.stderr) < 10_000
+    assert sum(len(file.content) for file in result.files.values()) <= 100_000_000
+    assert before == FILES
+    assert run("cat a.txt").stdout == "hello\n"
+
+
+pieces = st.sampled_from(
+    (*NASTY[:34], *CLOCKS_AND_DICE, *LEAVINGS, "cat *", "ls -laR / | tail -5", "echo $RANDOM >> log", "./run.sh", "cd /data",
+     "echo 'echo two' > run.sh", "rm -rf /app", "mv a.txt b.txt", "ln -s . loop", "chmod 0 a.txt", "x=$(cat a.txt)", "exit 3",
+     "read x", "sed -i s/l/L/ a.txt", "sort -R a.txt -o a.txt", "tar czf t.tgz .", "'", '"', "$(", "<<E", "\0", "\udcff", "é", "&")
+)  # fmt: skip
+wrappers = st.sampled_from(
+    ("{}", "({})", "$({})", "{} | cat", "{} &", "if {}; then :; fi", "for i in 1 2 3; do {}; done", "f() {{ {}; }}; f",
+     "bash -c '{}'", "cat <<E | bash\n{}\nE", "echo '{}' > s; . ./s", "eval \"{}\"", "while read l; do {}; done < a.txt", "! {}",
+     "timeout 1 bash -c '{}'", "{} > o 2>&1", "time {}", "exec {}", "trap '{}' EXIT", "xargs -I@ bash -c '{}' < a.txt")
+)  # fmt: skip
+scripts = st.recursive(
+    pieces,
+    lambda inner: st.one_of(
+        st.builds(lambda wrapper, script: wrapper.format(script), wrappers, inner),
+        st.builds("{}{}{}".format, inner, st.sampled_from(("; ", "\n", " && ", " || ", " | ", " & ")), inner),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(scripts)
+def test_no_script_breaks_the_shell(script):
+    before = dict(FILES)
+    result = run(script, seconds=1.0, commands=500)
+    assert 0 <= result.exit_code <= 255
+    assert before == FILES
+    assert all(isinstance(file, File) for file in result.files.values())
+    assert run("cat a.txt; pwd; echo [$x]").stdout == "hello\n/app\n[]\n"
 
 
 def test_a_comparison_inside_arithmetic():
@@ -396,5 +572,5 @@ def test_threads_do_not_disturb_one_another():
         thread.start()
     for thread in threads:
         thread.join()
-    assert results == {number: [f"{number}3558\n"] * 20 for number in range(6)}
+    assert results == {number: [f"{number}8674\n"] * 20 for number in range(6)}
     assert threading.stack_size() == before

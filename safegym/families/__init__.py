@@ -12,6 +12,8 @@ _FAMILIES = {
     "manager": "safegym.families.manager:MANAGER",
     "kpi": "safegym.families.kpi:KPI_PRESSURE",
 }
+_PAPERS = {"odcv": "safegym.papers.odcv.world:ODCV"}
+"""Worlds of other people's scenarios, which are read from their own files: they can be loaded and are not listed."""
 
 
 def names() -> tuple[str, ...]:
@@ -22,8 +24,9 @@ def names() -> tuple[str, ...]:
 @cache
 def load(name: str) -> Family:
     """The family of that name."""
-    if name not in _FAMILIES:
+    known = _FAMILIES | _PAPERS
+    if name not in known:
         raise UnknownNameError("family", name, _FAMILIES)
-    module, _, attribute = _FAMILIES[name].partition(":")
+    module, _, attribute = known[name].partition(":")
     family: Family = getattr(import_module(module), attribute)
     return family

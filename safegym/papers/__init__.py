@@ -1,4 +1,56 @@
 """Published benchmarks: read what their authors released, recompute what they printed, play their items with any agent.
 
-One package per paper. What they share lies in `source`: problems with files that are told and do not stop the rest.
+One package per paper. What they share is here and in `source`: problems with files, which are told and do not stop the
+rest, and the way from a paper's name to its scenarios.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from safegym.errors import ContentError, UnknownNameError
+from safegym.papers.source import Problem, Release
+from safegym.records import Scenario
+
+PREFIX = "paper:"
+"""How work that comes from a paper is named: `paper:odcv`, or `paper:odcv/<scenario>`."""
+_READERS = {"odcv": "safegym.papers.odcv.scenarios:read_scenarios"}
+
+
+@dataclass(frozen=True)
+class Items:
+    """The scenarios of a release, and what could not be read of it."""
+
+    scenarios: tuple[Scenario, ...]
+    problems: tuple[Problem, ...]
+
+
+def read_items(work: str, data: str | Path | None) -> Items:
+    """Read the scenarios of a paper.
+
+    Args:
+        work: `paper:<name>`, or `paper:<name>/<scenario>` for one of its scenarios.
+        data: The folder of the files that its authors released.
+
+    Raises:
+        UnknownNameError: No such paper is known, or it has no such scenario.
+        ContentError: There is no folder, or nothing in it can be read.
+    """
+    name, _, wanted = work.removeprefix(PREFIX).partition("/")
+    if name not in _READERS:
+        raise UnknownNameError("paper", name, _READERS)
+    if data is None:
+        raise ContentError("--data", "", f"expected the folder with the files that {name}'s authors released, got none")
+    module, _, attribute = _READERS[name].partition(":")
+    read: Callable[[Release], list[Scenario]] = getattr(import_module(module), attribute)
+    release = Release(Path(data))
+    scenarios = read(release)
+    if not scenarios:
+        raise ContentError(release.root, "", "no scenario could be read: " + "; ".join(map(str, release.problems)))
+    chosen = [each for each in scenarios if not wanted or wanted in (each.name, each.id)]
+    if not chosen:
+        raise UnknownNameError(f"scenario of {name}", wanted, [each.name for each in scenarios])
+    return Items(tuple(chosen), tuple(sorted(release.problems)))

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from safegym.errors import UnknownNameError
 from safegym.shell.base import File, Files, Limits, Machine, Shell, ShellResult
+from safegym.shell.bubblewrap import BubblewrapShell
 from safegym.shell.embedded import EmbeddedShell
 
-SHELLS: dict[str, Callable[[], Shell]] = {"embedded": EmbeddedShell}
+SHELLS: dict[str, Callable[[], Shell]] = {"embedded": EmbeddedShell, "bubblewrap": BubblewrapShell}
 
 
 def open_shell(name: str) -> Shell:
@@ -20,4 +21,15 @@ def open_shell(name: str) -> Shell:
     return SHELLS[name]()
 
 
-__all__ = ["SHELLS", "EmbeddedShell", "File", "Files", "Limits", "Machine", "Shell", "ShellResult", "open_shell"]
+__all__ = [
+    "SHELLS",
+    "BubblewrapShell",
+    "EmbeddedShell",
+    "File",
+    "Files",
+    "Limits",
+    "Machine",
+    "Shell",
+    "ShellResult",
+    "open_shell",
+]

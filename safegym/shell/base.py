@@ -98,3 +98,19 @@ class Shell(Protocol):
 
     def run(self, files: Files, command: str, machine: Machine, limits: Limits = USUAL_LIMITS) -> ShellResult:
         """Run one command in a fresh process."""
+
+
+def elided(text: str, most: int, missing: int = 0) -> str:
+    """Leave out the middle of a text that is too long, and say how much.
+
+    Args:
+        text: The text, or its two ends put together.
+        most: Characters to show.
+        missing: Characters that `text` already lacks in its middle; each end then has at least `most` of them.
+    """
+    length = len(text) + missing
+    if length <= most:
+        return text
+    head = (most + 1) // 2
+    tail = most - head
+    return f"{text[:head]}\n[... {length - most} characters left out ...]\n{text[len(text) - tail :]}"

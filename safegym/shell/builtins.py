@@ -10,8 +10,8 @@ import stat as modes
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 _SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/sbin", "/sys", "/usr", "/var")
@@ -82,6 +82,13 @@ class StopError(Exception):
         self.exit_code = exit_code
 
 
+class Engine(Protocol):
+    """The engine's own commands."""
+
+    def __call__(self, call: Call, argv: Sequence[str], given: str | None = None, /) -> Answer:
+        """Answer a call with other words."""
+
+
 @dataclass(slots=True)
 class Room:
     """What the commands of one run share.
@@ -93,6 +100,7 @@ class Room:
         seed: What every random thing is drawn from.
         began: The host's clock when the files were laid out; younger files are as old as `now`.
         sizes: Of every rewritten script, its size on the disk and the size to show.
+        engine: Lets the engine's own command of that name answer a call with other words, and another input.
     """
 
     user: str
@@ -100,7 +108,8 @@ class Room:
     now: datetime
     seed: int
     began: float
-    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[int, int]]
+    engine: Engine
     drawn: int = 0
 
     @property
@@ -125,7 +134,14 @@ class Room:
 
     def modified(self, modified: float) -> datetime:
         """Turn the host's time of a file into the machine's."""
-        return self.now if modified >= self.began - 60 else datetime.fromtimestamp(max(modified, 0), UTC)
+        if modified >= self.began - 60:
+            return self.now
+        shifted = self.now + timedelta(seconds=modified - int(self.began))
+        return (shifted + timedelta(seconds=0.5)).replace(microsecond=0)
+
+    def on_host(self, when: datetime) -> int:
+        """Turn the machine's time of a file into the host's, in whole seconds."""
+        return int(self.began) + round((when - self.now).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,21 @@
-"""The shell's `bc`: decimal arithmetic that truncates where bc truncates, without its loops and functions."""
+"""The shell's `bc`: decimal arithmetic that truncates where bc truncates; programs cannot define functions."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal, DecimalException, localcontext
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*|\.\d+)|(?P<name>[a-z][a-z0-9_]*)|(?P<text>\"[^\"]*\")"
-    r"|(?P<operator>\+\+|--|[-+*/%^]=|[<>=!]=|&&|\|\||[-+*/%^<>=!();,]))[ \t]*"
+    r"|(?P<operator>\+\+|--|[-+*/%^]=|[<>=!]=|&&|\|\||[-+*/%^<>=!();,{}]))[ \t]*"
 )
 _COMMENT = re.compile(r"/\*.*?\*/|#[^\n]*|\\\n", re.DOTALL)
 _PRECISION = 1_000  # digits; beyond them a number is refused, so that no expression can run for long
 _MOST_SCALE = 200
 _DEPTH = 100
+_MOST_STEPS = 20_000  # statements of one program
 _WIDTH = 69
 _ONE = Decimal(1)
 _COMPARISONS: dict[str, Callable[[Decimal, Decimal], bool]] = {
@@ -50,7 +51,7 @@ def calculate(source: str, library: bool = False) -> Calculation:
     calculator = _Calculator(scale=20 if library else 0, library=library)
     errors = []
     with localcontext(prec=_PRECISION, rounding=ROUND_DOWN, Emax=99_999, Emin=-99_999):
-        for number, line in enumerate(_COMMENT.sub(" ", source).split("\n"), start=1):
+        for number, line in _units(_COMMENT.sub(" ", source)):
             printed = len(calculator.printed)
             try:
                 if calculator.line(line):
@@ -62,6 +63,21 @@ def calculate(source: str, library: bool = False) -> Calculation:
                 reason = str(fault) if isinstance(fault, _FaultError) else "exponent too large"
                 errors.append(f"Runtime error (func=(main), adr=3): {reason}\n")
     return Calculation("".join(calculator.printed), "".join(errors))
+
+
+def _units(source: str) -> Iterator[tuple[int, str]]:
+    """Take a program apart at its line ends, but for those within braces; with the number of each last line."""
+    unit, depth = "", 0
+    for number, line in enumerate(source.split("\n"), start=1):
+        depth += line.count("{") - line.count("}")
+        unit += line
+        if depth <= 0:
+            yield number, unit
+            unit, depth = "", 0
+        else:
+            unit += ";"
+    if unit:
+        yield number, unit
 
 
 def _scale(value: Decimal) -> int:
@@ -87,46 +103,129 @@ class _Calculator:
     tokens: list[tuple[str, str]] = field(default_factory=list)
     at: int = 0
     depth: int = 0
+    live: bool = True
+    """False in a branch that is not taken: it is read, and nothing happens."""
+    steps: int = 0
 
     def line(self, line: str) -> bool:
         """Run one line; say whether it asked to quit."""
-        self.tokens, self.at, self.depth = _tokens(line), 0, 0
+        self.tokens, self.at, self.depth, self.live = _tokens(line), 0, 0, True
         while self.at < len(self.tokens):
             if self._take(";"):
                 continue
             if self._peek() in {"quit", "halt"}:
                 return True
+            braced = self._peek() in {"if", "while", "for", "{"}
             self._statement()
-            if self.at < len(self.tokens) and self._peek() != ";":
+            if self.at < len(self.tokens) and self._peek() != ";" and not braced:
                 raise SyntaxError
         return False
 
     def _statement(self) -> None:
+        if self.at >= len(self.tokens):
+            raise SyntaxError
+        self.steps += 1
+        self.depth += 1
+        if self.steps > _MOST_STEPS:
+            raise _FaultError("too many steps")
+        if self.depth > _DEPTH:
+            raise SyntaxError
+        if self._take("{"):
+            while not self._take("}"):
+                if not self._take(";"):
+                    self._statement()
+        elif self._take("if"):
+            self._if()
+        elif self._take("while"):
+            self._need("(")
+            self._loop(self.at, None)
+        elif self._take("for"):
+            self._for()
+        else:
+            self._simple()
+        self.depth -= 1
+
+    def _if(self) -> None:
+        self._need("(")
+        live, truth = self.live, bool(self._expression())
+        self._need(")")
+        self.live = live and truth
+        self._statement()
+        self.live = live
+        while self._peek() == ";" and self._peek(1) in {";", "else"}:
+            self.at += 1
+        if self._take("else"):
+            self.live = live and not truth
+            self._statement()
+            self.live = live
+
+    def _for(self) -> None:
+        self._need("(")
+        if self._peek() != ";":
+            self._expression()
+        self._need(";")
+        condition = self.at
+        live, self.live = self.live, False
+        if self._peek() != ";":
+            self._expression()
+        self._need(";")
+        after = self.at
+        self.live = live
+        self._loop(condition, after)
+
+    def _loop(self, condition: int, after: int | None) -> None:
+        """Repeat a statement. For a `for`, `after` is where its last expression stands."""
+        live = self.live
+        while True:
+            self.at = condition
+            truth = self._peek() == ";" or bool(self._expression())
+            self.live = live and truth
+            if after is not None:
+                self.at, self.live = after, False
+                if self._peek() != ")":
+                    self._expression()
+                self.live = live and truth
+            self._need(")")
+            self._statement()
+            if not self.live:
+                break
+            if after is not None:
+                end, self.at = self.at, after
+                if self._peek() != ")":
+                    self._expression()
+                self.at = end
+        self.live = live
+
+    def _simple(self) -> None:
         kind, text = self.tokens[self.at]
         following = self.tokens[self.at + 1][1] if self.at + 1 < len(self.tokens) else ""
         if kind == "text":
             self.at += 1
-            self.printed.append(text[1:-1])
+            self._say(text[1:-1])
         elif text == "print":
             self.at += 1
             self._print()
         elif kind == "name" and following.endswith("=") and following not in _COMPARISONS:
             self._expression()
         else:
-            self.printed.append(_shown(self._expression()) + "\n")
+            self._say(_shown(self._expression()) + "\n")
 
     def _print(self) -> None:
         while True:
             if self.at < len(self.tokens) and self.tokens[self.at][0] == "text":
-                self.printed.append(self.tokens[self.at][1][1:-1].replace("\\n", "\n").replace("\\t", "\t"))
+                self._say(self.tokens[self.at][1][1:-1].replace("\\n", "\n").replace("\\t", "\t"))
                 self.at += 1
             else:
-                self.printed.append(_shown(self._expression()))
+                self._say(_shown(self._expression()))
             if not self._take(","):
                 return
 
-    def _peek(self) -> str:
-        return self.tokens[self.at][1] if self.at < len(self.tokens) else ""
+    def _say(self, text: str) -> None:
+        if self.live:
+            self.printed.append(text)
+
+    def _peek(self, ahead: int = 0) -> str:
+        return self.tokens[self.at + ahead][1] if self.at + ahead < len(self.tokens) else ""
 
     def _take(self, *operators: str) -> str:
         text = self._peek()
@@ -225,6 +324,8 @@ class _Calculator:
             return value
         right = self._expression()
         value = right if operator == "=" else self._apply(operator[0], value, right)
+        if not self.live:
+            return value
         if name == "scale":
             self.scale = min(max(int(value), 0), _MOST_SCALE)
         else:
@@ -234,6 +335,8 @@ class _Calculator:
     def _call(self, name: str) -> Decimal:
         value = self._expression()
         self._need(")")
+        if not self.live:
+            return Decimal(0)
         if name == "sqrt":
             if value < 0:
                 raise _FaultError("Square root of a negative number")
@@ -256,6 +359,8 @@ class _Calculator:
         return _cut(result, self.scale).quantize(_ONE.scaleb(-self.scale))
 
     def _apply(self, operator: str, left: Decimal, right: Decimal) -> Decimal:
+        if not self.live:
+            return Decimal(0)
         if operator == "+":
             return left + right
         if operator == "-":

@@ -5,13 +5,28 @@ from __future__ import annotations
 import math
 import re
 import stat as modes
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from safegym.shell.builtins import Answer, Call, Entry, Room, StopError, absolute, entries, inode, look, options, owner
+from safegym.shell.builtins import (
+    Answer,
+    Call,
+    Command,
+    Entry,
+    Room,
+    StopError,
+    absolute,
+    entries,
+    inode,
+    look,
+    options,
+    owner,
+)
 from safegym.shell.calculator import calculate
 from safegym.shell.clock import formatted, moment
 
+_MOST_UNPACKED = 1024 * 1024
 _MOST_SHUFFLED = 100_000
 
 
@@ -198,6 +213,31 @@ def uuidgen(call: Call, room: Room) -> Answer:
     digits = f"{room.draw(2**128):032x}"
     variant = f"{8 + int(digits[16], 16) % 4:x}"
     return Answer(f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}\n")
+
+
+def zcat(call: Call, room: Room) -> Answer:
+    """Show what compressed files hold."""
+    _, operands = options(call.argv, "fnqv")
+    shown = ""
+    for name in operands:
+        path = _need(call, name, "gzip: ").path
+        try:
+            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(call.fs.read_file(path), _MOST_UNPACKED)
+        except zlib.error:
+            return Answer(shown, f"gzip: {name}: not in gzip format\n", 1)
+        shown += content.decode(errors="replace")
+    return Answer(shown)
+
+
+def dice(below: int) -> Command:
+    """Make the command that stands for a random variable."""
+    return lambda call, room: Answer(f"{room.draw(below)}\n")
+
+
+def epoch(call: Call, room: Room) -> Answer:
+    """Stand for the variables that are a clock."""
+    seconds = int(room.now.timestamp())
+    return Answer(f"{seconds}\n" if call.name == "EPOCHSECONDS" else f"{seconds}.{room.now.microsecond:06d}\n")
 
 
 _LS_FLAGS = "laA1RhdtSrFpngoisxCqNbUkGLHcuvfmBXQ"

@@ -30,22 +30,19 @@ class OverdueError(Exception):
     """A call that did not come back in time; what it was doing goes on until it notices."""
 
 
-class Engine(Generic[K, V]):
-    """A thread with a deep stack, and the interpreters that run on it.
+class Worker:
+    """A thread that calls functions for others.
 
     Args:
-        build: Makes the interpreter of a key.
+        stack: The size of its stack in bytes; 0 is the usual size.
     """
 
-    def __init__(self, build: Callable[[K], V]) -> None:
-        self.sound = True
-        self._build = build
-        self._built: OrderedDict[K, V] = OrderedDict()
+    def __init__(self, stack: int = 0) -> None:
         self._tasks: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[object, BaseException | None]] = queue.SimpleQueue()
         thread = threading.Thread(target=self._work, name="safegym-shell", daemon=True)
         with _STACK_LOCK:
-            before = threading.stack_size(_STACK)
+            before = threading.stack_size(stack)
             try:
                 thread.start()
             finally:
@@ -58,7 +55,42 @@ class Engine(Generic[K, V]):
             except BaseException as error:
                 self._answers.put((None, error))
             del task
-        self._built.clear()
+
+    def call(self, function: Callable[[], T], seconds: float | None = None) -> T:
+        """Call a function on the thread.
+
+        Raises:
+            OverdueError: It did not return in time. It goes on, and the worker cannot be used again.
+        """
+        self._tasks.put(function)
+        try:
+            answer, error = self._answers.get(timeout=seconds)
+        except queue.Empty:
+            raise OverdueError from None
+        if error is not None:
+            raise error
+        return answer  # type: ignore[return-value]  # what the function returned
+
+    def retire(self, last: Callable[[], object]) -> None:
+        """Let the thread end, after one more task."""
+        self._tasks.put(last)
+        self._tasks.put(None)
+
+
+class Engine(Generic[K, V]):
+    """The interpreters that run on a deep stack, and a clerk for what they ask of Python.
+
+    The engine's file system is slow on the thread of an interpreter, so its own commands are answered by the clerk.
+
+    Args:
+        build: Makes the interpreter of a key.
+    """
+
+    def __init__(self, build: Callable[[K, Worker], V]) -> None:
+        self.sound = True
+        self._build = build
+        self._built: OrderedDict[K, V] = OrderedDict()
+        self._deep, self._clerk = Worker(_STACK), Worker()
 
     def call(self, function: Callable[[], T], seconds: float) -> T:
         """Call a function on the deep stack.
@@ -66,32 +98,28 @@ class Engine(Generic[K, V]):
         Raises:
             OverdueError: It did not return in time.
         """
-        self._tasks.put(function)
         try:
-            answer, error = self._answers.get(timeout=seconds)
-        except queue.Empty:
-            self.sound = False
-            raise OverdueError from None
+            return self._deep.call(function, seconds)
         except BaseException:
             self.sound = False
             raise
-        if error is not None:
-            self.sound = False
-            raise error
-        return answer  # type: ignore[return-value]  # what the function returned
 
     def interpreter(self, key: K) -> V:
-        """Return the interpreter of a key; to be called on the engine's own thread."""
+        """Return the interpreter of a key; to be called on the deep stack."""
         if key not in self._built:
-            self._built[key] = self._build(key)
+            self._built[key] = self._build(key, self._clerk)
             if len(self._built) > _KEPT_INTERPRETERS:
                 self._built.popitem(last=False)
         self._built.move_to_end(key)
         return self._built[key]
 
     def retire(self) -> None:
-        """Let the thread end."""
-        self._tasks.put(None)
+        """Let the threads end."""
+        self._deep.retire(self._end)
+
+    def _end(self) -> None:
+        self._built.clear()
+        self._clerk.retire(int)
 
 
 class Garage(Generic[K, V]):
@@ -101,7 +129,7 @@ class Garage(Generic[K, V]):
         build: Makes the interpreter of a key.
     """
 
-    def __init__(self, build: Callable[[K], V]) -> None:
+    def __init__(self, build: Callable[[K, Worker], V]) -> None:
         self._build = build
         self._idle: list[Engine[K, V]] = []
         self._lost: list[list[Engine[K, V]]] = []

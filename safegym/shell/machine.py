@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from safegym.shell.builtins import Answer, Call, Command, Room, StopError, absolute, options
 from safegym.shell.clock import formatted
-from safegym.shell.commands import bc, date, ls, mktemp, shuf, stat, uuidgen
+from safegym.shell.commands import bc, date, dice, epoch, ls, mktemp, shuf, stat, uuidgen, zcat
 
 _KERNEL = "6.1.0-28-amd64"
 _BUILD = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.119-1 (2024-11-22)"
@@ -50,12 +51,13 @@ PROC = {
 }
 
 
-def settings(user: str, host: str, home: str) -> dict[str, str]:
+@lru_cache(64)
+def settings(user: str, host: str, home: str) -> dict[str, bytes]:
     """Return the files of /etc that a fresh machine has."""
     number = 0 if user == "root" else 1000
     person = "" if user == "root" else f"{user}:x:{number}:{number}:{user}:{home}:/bin/bash\n"
     group = "" if user == "root" else f"{user}:x:{number}:\n"
-    return {
+    texts = {
         "/etc/os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\n'
         'VERSION="12 (bookworm)"\nVERSION_CODENAME=bookworm\nID=debian\nHOME_URL="https://www.debian.org/"\n',
         "/etc/debian_version": "12.8\n",
@@ -68,6 +70,7 @@ def settings(user: str, host: str, home: str) -> dict[str, str]:
         "/etc/shells": "/bin/sh\n/bin/bash\n/usr/bin/sh\n/usr/bin/bash\n",
         "/etc/timezone": "Etc/UTC\n",
     }
+    return {path: text.encode() for path, text in texts.items()}
 
 
 def uname(call: Call, room: Room) -> Answer:
@@ -181,6 +184,6 @@ def missing(call: Call, room: Room) -> Answer:
 _OWN: dict[str, Command] = {
     "bc": bc, "curl": curl, "date": date, "df": df, "help": usage, "id": identity, "ls": ls, "mktemp": mktemp,
     "shuf": shuf, "sleep": sleep, "stat": stat, "uname": uname, "uptime": uptime, "uuidgen": uuidgen, "wget": wget,
-    "which": which,
+    "which": which, "zcat": zcat, "RANDOM": dice(2**15), "SRANDOM": dice(2**32), "EPOCHSECONDS": epoch, "EPOCHREALTIME": epoch,
 }  # fmt: skip
 COMMANDS: dict[str, Command] = {**_OWN, **dict.fromkeys(MISSING, missing)}

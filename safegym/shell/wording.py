@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from safegym.shell.clock import formatted
+from safegym.shell.clock import dated, formatted
 
-_MOST_UNPACKED = 32 * 1024 * 1024
 _NAME = re.compile("bashkit", re.IGNORECASE)
 # In `(( $(echo "$a > $b" | bc) ))` the engine drops the quotes and takes `>` for a redirection; a backslash in front
-# keeps it a word. The change is undone wherever the text comes back.
+# keeps it a word.
 _ARITHMETIC = re.compile(r"(?<![$(])\(\((?=[^\n]*?(?:\$\(|`))[^\n]*?\)\)(?!\))")
 _PLAIN_STRING = re.compile(r'"([^"\\`\n]*[<>][^"\\`\n]*)"')
-_MARKED_STRING = re.compile(r'"((?:[^"\\`\n]|\\[<>|&;()* ])*\\[<>](?:[^"\\`\n]|\\[<>|&;()* ])*)"')
-_TIMES = re.compile(r"""(?<=-printf )(?:'[^']*'|"[^"]*")""")
-_CLOCK_FORMAT = re.compile(r"%\(([^()%]*(?:%[^()]*)?)\)T")
+# Variables that are a clock or dice are read by commands of the same name: the engine's own would show the host's, or
+# the same draw in every process.
+_NAMES = "S?RANDOM|EPOCHSECONDS|EPOCHREALTIME"
+_DYNAMIC = re.compile(rf"\$(?:\{{({_NAMES})\}}|({_NAMES})\b)")
+_IN_ARITHMETIC = re.compile(r"\(\([^\n]*?\)\)")
+_BARE = re.compile(rf"(?<![\w$({{])(?:{_NAMES})\b(?!\s*=[^=])|(?<=\(\()(?:{_NAMES})\b(?!\s*=[^=])")
+_SEEDED = re.compile(r"\bRANDOM=")
+_CLOCK_FORMAT = re.compile(r"%\(([^()%]*(?:%[^()%]*)*)\)T")
 _PRINTF = re.compile(r"""\bprintf\s+(?:-v\s+\w+\s+)?(?:'[^']*%\([^']*'|"[^"]*%\([^"]*")(?!\s+['"]?\d)""")
+_JQ = re.compile(rb"\bjq\b")
+_NOW = re.compile(rb"\bnow\b")
+_TRAITS: dict[str, Callable[[bytes], object]] = {
+    "outspoken": lambda content: b"bashkit" in content.lower(),
+    "endless": lambda content: b"/dev/zero" in content,
+    "awk": re.compile(rb"systime|strftime|srand").search,
+    "find": re.compile(rb"-newer[acm]t|-printf|-ls\b").search,
+    "jq": lambda content: _JQ.search(content) and _NOW.search(content),
+    "pr": re.compile(rb"\bpr\s").search,
+    "printf": re.compile(rb"%\([^()]*\)T").search,
+    "printf -v": re.compile(rb"\bprintf\s+-v").search,
+    "same age": re.compile(rb"-newer\b|\s-[no]t\s").search,
+    "sort": re.compile(rb"\bsort\b[^\n]*-\w*R|--random-sort").search,
+    "tar": re.compile(rb"\btar\s").search,
+    "touch": re.compile(rb"\btouch\s[^\n]*-").search,
+}
+_REWRITTEN = (b"((", b"RANDOM", b"EPOCH", b"%(")
+_MOST_REMEMBERED = 64 * 1024
+_LONGEST_SCRIPT = 1024 * 1024
+_BEGINNING = 8 * 1024
 
 _SCRUBS = tuple(
     (re.compile(pattern, re.MULTILINE), replacement)
@@ -43,7 +68,7 @@ _SCRUBS = tuple(
         (r"^\(watch: continuous execution needs a terminal session\)\n", ""),
         (r"^(?:bash: line \d+: )?resource limit exceeded: .*$", "Killed"),
         (r"^(bash: line \d+: )execution error: ", r"\1"),
-        (r"^(user|sys)\tunavailable$", r"\1\t0m0.000s"),
+        (r"^real\t[0-9ms.]+\nuser\tunavailable\nsys\tunavailable$", "real\t0m0.000s\nuser\t0m0.000s\nsys\t0m0.000s"),
         (r'\[5\]="virtual"', '[5]="x86_64-pc-linux-gnu"'),
         (r"^    1  RANDOM=\d+\n", ""),
         (r"bashkit-vfs", "overlay"),
@@ -70,11 +95,6 @@ def scrubbed(text: str, outspoken: bool = False) -> str:
     return text if outspoken else _NAME.sub("bash", text)
 
 
-def says_name(command: str, contents: Iterable[bytes]) -> bool:
-    """Say whether the engine's name is among the agent's own words."""
-    return "bashkit" in command.lower() or any(b"bashkit" in each.lower() for each in contents)
-
-
 def verdict(error: str, exit_code: int) -> tuple[str, int]:
     """Say what stopped a command: the message the agent reads, and the exit code."""
     if "timeout" in error:
@@ -89,28 +109,74 @@ def verdict(error: str, exit_code: int) -> tuple[str, int]:
     return f"bash: line 1: {error}\n", exit_code or 1
 
 
-def dated(content: bytes, epoch: int) -> bytes:
-    """Set the times inside a tar archive, which the engine takes from the host; leave anything else alone."""
-    if content[257:262] == b"ustar":
-        return _dated_tar(content, epoch)
-    if content[:2] != b"\x1f\x8b":
-        return content
-    try:
-        inner = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, _MOST_UNPACKED)
-    except zlib.error:
-        return content
-    return gzip.compress(_dated_tar(inner, epoch), mtime=0) if inner[257:262] == b"ustar" else content
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text is to the engine.
+
+    Attributes:
+        rewritten: The text as the engine gets it; the same object when nothing is rewritten.
+        undo: What was put in, and what it stands for.
+        traits: What has to be minded: `outspoken`, it says the engine's name, so that the name may be quoted;
+            `endless`, it reads an endless device; `same age`, it compares the ages of files; `printf -v`, it
+            has what only the engine's own printf can do; and the names of commands that it may ask for the time or for
+            chance.
+    """
+
+    rewritten: bytes
+    undo: tuple[tuple[str, str], ...]
+    traits: frozenset[str]
 
 
-def _dated_tar(archive: bytes, epoch: int) -> bytes:
-    data, at = bytearray(archive), 0
-    while data[at + 257 : at + 262] == b"ustar":
-        data[at + 136 : at + 148] = b"%011o\0" % epoch
-        data[at + 148 : at + 156] = b" " * 8
-        data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
-        size = data[at + 124 : at + 136].strip(b"\0 ")
-        at += 512 + (int(size, 8) + 511) // 512 * 512 if size.isdigit() else len(data)
-    return bytes(data)
+def read(content: bytes, now: datetime) -> Reading:
+    """Look through a text that may be run; what is long or binary is data."""
+    if len(content) > _LONGEST_SCRIPT or _is_binary(content):
+        return Reading(content, (), frozenset())
+    return _read_again(content, now) if len(content) <= _MOST_REMEMBERED else _read(content, now)
+
+
+def _is_binary(content: bytes) -> bool:
+    return b"\0" in content[:_BEGINNING]
+
+
+def _read(content: bytes, now: datetime) -> Reading:
+    rewritten, undo = content, dict[str, str]()
+    if any(each in content for each in _REWRITTEN):
+        with suppress(UnicodeDecodeError):
+            text, undo = _rewritten(content.decode(), now)
+            rewritten = text.encode() if undo else content
+    return Reading(rewritten, tuple(undo.items()), frozenset(name for name, has in _TRAITS.items() if has(content)))
+
+
+_read_again = lru_cache(512)(_read)
+
+
+def _rewritten(text: str, now: datetime) -> tuple[str, dict[str, str]]:
+    undo: dict[str, str] = {}
+
+    def put(found: re.Match[str], new: str) -> str:
+        if new != found[0]:
+            undo[new] = found[0]
+        return new
+
+    if "((" in text:
+        text = _ARITHMETIC.sub(lambda found: put(found, _PLAIN_STRING.sub(_marked, found[0])), text)
+    if ("RANDOM" in text or "EPOCH" in text) and not _SEEDED.search(text):
+        text = _DYNAMIC.sub(lambda found: put(found, f"$( {found[1]} )" if found[1] else f"$({found[2]})"), text)
+        text = _IN_ARITHMETIC.sub(lambda found: _BARE.sub(lambda name: put(name, f"$({name[0]} )"), found[0]), text)
+    if "%(" in text:
+        text = _PRINTF.sub(lambda found: put(found, _dated(found[0], now)), text)
+    return text, undo
+
+
+def _marked(found: re.Match[str]) -> str:
+    if "$(" in found[1]:
+        return found[0]
+    return '"' + re.sub(r"([<>|&;()* ])", r"\\\1", found[1]) + '"'
+
+
+def _dated(text: str, now: datetime) -> str:
+    # `%.0s` swallows the argument that stood for the time.
+    return _CLOCK_FORMAT.sub(lambda each: "%.0s" + formatted(each[1], now).replace("%", "%%"), text)
 
 
 class Wording:
@@ -118,86 +184,38 @@ class Wording:
 
     Args:
         now: The moment every clock shows.
-        seed: What random things are drawn from.
+        command: What was typed.
+        contents: The files.
     """
 
-    def __init__(self, now: datetime, seed: int) -> None:
-        self.now, self.seed, self.marked = now, seed, False
-
-    def of_command(self, command: str) -> str:
-        """Rewrite what was typed; a here-document keeps its words, as they are a file."""
-        head, mark, tail = command.partition("<<")
-        return self._mark(self._still(head) + mark + tail)
+    def __init__(self, now: datetime, command: str, contents: Iterable[bytes]) -> None:
+        self.now = now
+        typed = read(command.encode(), now)
+        self.command = typed.rewritten.decode()
+        self._undo: dict[str, str] = dict(typed.undo)
+        self.traits = typed.traits
+        for content in contents:
+            found = read(content, now)
+            self.traits |= found.traits
+            if found.undo:
+                self._undo.update(found.undo)
 
     def of_script(self, content: bytes) -> bytes:
         """Rewrite a file that may be run as a script."""
-        if b"((" not in content:
-            return content
-        try:
-            return self._mark(content.decode()).encode()
-        except UnicodeDecodeError:
-            return content
+        return read(content, self.now).rewritten
 
     def restored(self, text: str) -> str:
-        """Undo what was rewritten in a text that comes back."""
-        if not self.marked or "\\" not in text:
-            return text
-        unmark: Callable[[re.Match[str]], str] = lambda found: re.sub(r"\\([<>|&;()* ])", r"\1", found[0])  # noqa: E731
-        return _ARITHMETIC.sub(lambda found: _MARKED_STRING.sub(unmark, found[0]), text)
+        """Undo what was rewritten in a text that comes back, and take the engine's own words out of it."""
+        for new, old in self._undo.items():
+            text = text.replace(new, old)
+        return scrubbed(text, "outspoken" in self.traits)
 
-    def restored_content(self, content: bytes, outspoken: bool) -> bytes:
+    def restored_content(self, content: bytes) -> bytes:
         """Undo what was rewritten in a file that the command wrote, and date an archive."""
         content = dated(content, int(self.now.timestamp()))
+        if _is_binary(content):
+            return content
         try:
-            text = content.decode()
+            return self.restored(content.decode()).encode()
         except UnicodeDecodeError:
             return content
-        return scrubbed(self.restored(text), outspoken).encode()
-
-    def _mark(self, text: str) -> str:
-        if "((" not in text:
-            return text
-
-        def string(found: re.Match[str]) -> str:
-            if "$(" in found[1]:
-                return found[0]
-            return '"' + re.sub(r"([<>|&;()* ])", r"\\\1", found[1]) + '"'
-
-        marked = _ARITHMETIC.sub(lambda found: _PLAIN_STRING.sub(string, found[0]), text)
-        self.marked = self.marked or marked != text
-        return marked
-
-    def _still(self, text: str) -> str:
-        """Stop the clocks and dice that only the command's own text can reach."""
-        epoch = int(self.now.timestamp())
-        if "EPOCH" in text or "SRANDOM" in text:
-            text = re.sub(r"\$\{?EPOCHSECONDS\}?", str(epoch), text)
-            text = re.sub(r"\$\{?EPOCHREALTIME\}?", f"{epoch}.{self.now.microsecond:06d}", text)
-            text = re.sub(r"\$\{?SRANDOM\}?", "$RANDOM", text)
-        if "-printf" in text:
-            text = _TIMES.sub(lambda found: self._times(found[0]), text)
-        if "find" in text and "-ls" in text:
-            listing = f"-printf '%8i %6k %M %3n %-8u %-8g %8s {formatted('%b %e %H:%M', self.now)} %p\\n'"
-            text = re.sub(r"(\bfind\b[^\n|;&]*) -ls\b", lambda found: f"{found[1]} {listing}", text)
-        if "%(" in text:
-            text = _PRINTF.sub(lambda found: self._dated(found[0]), text)
-        if "awk" in text:
-            text = re.sub(r"\bsystime\(\s*\)", str(epoch), text)
-            text = re.sub(r"\bsrand\(\s*\)", f"srand({self.seed % 2**31})", text)
-            text = re.sub(r"\bstrftime\(\s*(\"[^\"]*\")\s*\)", rf"strftime(\1, {epoch})", text)
-        if "jq" in text:
-            text = re.sub(r"(\bjq\b[^'\n|;]*')([^']*)(?=')", lambda found: found[1] + self._now(found[2]), text)
-            text = re.sub(r"(\bjq -n\w* )now\b", rf"\g<1>{epoch}", text)
-        return re.sub(r"\bsort (?:-R|--random-sort)\b", "shuf", text) if "sort -" in text else text
-
-    def _now(self, program: str) -> str:
-        return re.sub(r"(?<![.\w$\"])now\b(?!\")", str(int(self.now.timestamp())), program)
-
-    def _times(self, form: str) -> str:
-        form = re.sub(r"%[TAC]@", f"{self.now.timestamp():.10f}", form)
-        form = re.sub(r"%[tac](?![A-Za-z])", formatted("%a %b %e %T.0000000000 %Y", self.now), form)
-        return re.sub(r"%[TAC]([A-Za-z+])", lambda found: formatted("%" + found[1], self.now), form)
-
-    def _dated(self, text: str) -> str:
-        # `%.0s` swallows the argument that stood for the time.
-        return _CLOCK_FORMAT.sub(lambda each: "%.0s" + formatted(each[1], self.now).replace("%", "%%"), text)

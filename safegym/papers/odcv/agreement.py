@@ -23,7 +23,7 @@ def krippendorff_alpha(ratings: Sequence[Sequence[float | None]], level: Level =
             number of values that lie between them, halves of both ends included.
 
     Returns:
-        1 for full agreement, 0 for chance; None where it cannot be told: no unit was rated twice, or all values are one.
+        1 for full agreement, 0 for chance; None where it cannot be told: nothing was rated twice, or all are equal.
     """
     if not ratings:
         return None

@@ -70,8 +70,9 @@ def panel_figures(panel: Panel) -> PanelFigures:
     return PanelFigures(figures, alpha, _self_aware(medians, panel.own))
 
 
-def as_json(figures: PanelFigures) -> dict[str, object]:
-    """The figures as plain numbers."""
+def as_json(panel: Panel, figures: PanelFigures) -> dict[str, object]:
+    """The figures as plain numbers; `median_matches` is None where there are no medians to compare with."""
+    compared = panel.final is not None and bool(panel.judges)
     return {
         "models": {
             model: {
@@ -82,6 +83,7 @@ def as_json(figures: PanelFigures) -> dict[str, object]:
             }
             for model, each in figures.models.items()
         },
+        "median_matches": not panel.differences() if compared else None,
         "alpha": {level: None if value is None else round(value, 6) for level, value in figures.alpha.items()},
     }
 

@@ -25,6 +25,8 @@ HARNESS = ("requirements.txt", "task_executor_api.py", "templates")
 """What the paper's own runner put beside the work. It is not released with the scenarios, but agents saw the names."""
 INSTALLERS = ("apt-get", "apt", "apk", "pip", "pip3", "npm", "conda", "useradd", "groupadd", "chown")
 LIMITS = Limits(seconds=20.0)
+LOCAL = "/usr/local/bin"
+_RUNS = '#!/bin/sh\nexec /usr/bin/python3 {} "$@"\n'
 _SETTINGS = ("/etc/hostname", "/etc/hosts")
 """What tells the machine on which the image was prepared; the machine of an episode has its own."""
 _INSTRUCTION = re.compile(r"[ \t]*([A-Za-z]+)[ \t]+(.*)", re.DOTALL)
@@ -67,13 +69,15 @@ def instructions(text: str) -> Iterator[tuple[int, str, str]]:
     lines = text.split("\n")
     place = 0
     while place < len(lines):
-        first, parts, open_line = place, [], True
+        first, open_line = place, True
+        parts: list[str] = []
         while open_line and place < len(lines):
             line = lines[place].rstrip()
             place += 1
             if line.lstrip().startswith("#") or (parts and not line):
                 continue
             open_line = line.endswith("\\")
+            first = first if parts else place - 1
             parts.append(line.removesuffix("\\"))
         joined = " ".join(part.strip() for part in parts).strip()
         found = _INSTRUCTION.match(joined)
@@ -108,6 +112,8 @@ class _Builder:
     def follow(self, number: int, name: str, rest: str) -> None:
         """Follow one instruction; those that say nothing about files are passed over."""
         match name:
+            case "FROM":
+                self._put(furniture(rest.split()[0]))
             case "WORKDIR":
                 self.image.directory = posixpath.normpath(posixpath.join(self.image.directory, self._filled(rest)))
                 self._directory(self.image.directory)
@@ -156,10 +162,7 @@ class _Builder:
                 found[target] = File("".join(line + "\n" for line in heredoc.split("\n")[:-1]).encode(), mode or 0o644)
             else:
                 found |= self._copied(number, source, target, mode, to_folder=to_folder)
-        if len(found) == 1 and target.endswith("/") is False and to_folder and not next(iter(found)).startswith(target):
-            raise self._wrong(number, f"{rest!r} leads out of {target}")
-        emptied = {f"{parent}/" for path in found for parent in _parents(path)}
-        self.image.files = {path: each for path, each in self.image.files.items() if path not in emptied} | found
+        self._put(found)
 
     def _copied(self, number: int, source: str, target: str, mode: int | None, *, to_folder: bool) -> dict[str, File]:
         found: dict[str, File] = {}
@@ -185,7 +188,10 @@ class _Builder:
             found = [self.folder / each for each in inside if _matches(each, relative)]
         else:
             path = self.folder / relative
-            found = [path] if path.exists() or relative.split("/")[0] in HARNESS else []
+            if not path.exists() and relative.split("/")[0] in HARNESS:
+                above = (each / relative for each in (self.folder.parent, self.folder.parent.parent))
+                return [next((each for each in above if each.exists()), path)]
+            found = [path] if path.exists() else []
         if not found:
             raise self._wrong(number, f"copies {source!r}, which is not in the folder")
         if any(not each.resolve().is_relative_to(self.folder.resolve()) for each in found):
@@ -203,12 +209,15 @@ class _Builder:
                 for path in self._matching(words[1:]):
                     file = self.image.files[path]
                     self._put({path: File(file.content.replace(b"\r\n", b"\n"), file.mode, file.link_to)})
-            elif not _installs(part):
+            elif _installs(part):
+                if "pip" in part and " install " in part:
+                    self._put({f"{LOCAL}/flask": File(_RUNS.format("-m flask").encode(), 0o755)})
+            else:
                 self._in_shell(number, part)
 
     def _chmod(self, words: list[str]) -> None:
         options = [each for each in words if each.startswith("-") and each.lstrip("-")[:1] in set("RvfcH")]
-        mode, *targets = [each for each in words if each not in options]
+        mode, *targets = (each for each in words if each not in options)
         deep = any("R" in each for each in options)
         for path in self._matching(targets, deep=deep):
             file = self.image.files[path]
@@ -231,7 +240,9 @@ class _Builder:
 
     def _in_shell(self, number: int, command: str) -> None:
         machine = Machine("root", "build", datetime(2025, 1, 1, tzinfo=UTC), 0, self.image.directory)
-        settings = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in self.image.environment.items())
+        settings = "".join(
+            f"export {key}={shlex.quote(value)}\n" for key, value in (self.arguments | self.image.environment).items()
+        )
         try:
             result = EmbeddedShell().run(self.image.files, settings + command, machine, LIMITS)
         except WorldError as error:
@@ -239,10 +250,36 @@ class _Builder:
         if result.exit_code:
             reason = (result.stderr or result.stdout).strip()[:200]
             raise self._wrong(number, f"RUN {command} ended with {result.exit_code}: {reason}")
+        folders = {path: each for path, each in self.image.files.items() if path.endswith("/")}
         self.image.files = {path: each for path, each in result.files.items() if path not in _SETTINGS}
+        kept = (path for path in folders if any(each.startswith(path) for each in self.image.files))
+        self._put({path: folders[path] for path in kept})
 
     def _wrong(self, number: int, reason: str) -> ContentError:
         return ContentError(self.file, f"line {number}", reason)
+
+
+def furniture(base: str) -> dict[str, File]:
+    """What a base image has where scenarios keep their scripts, so that agents find there what they would have found.
+
+    Args:
+        base: Name and tag of the base image.
+    """
+    files = {f"{LOCAL}/": File(mode=0o755)}
+    python = re.search(r"(?:^|/)python:(3\.\d+)", base)
+    if python is not None:
+        version = python[1]
+        for name, runs in (("idle", "-m idlelib"), ("pydoc", "-m pydoc"), ("python", ""), ("pip", "-m pip")):
+            files[f"{LOCAL}/{name}{version}"] = File(_RUNS.format(runs).encode(), 0o755)
+            if name == "pip":
+                files[f"{LOCAL}/pip3"] = File(_RUNS.format(runs).encode(), 0o755)
+            else:
+                files[f"{LOCAL}/{name}3"] = File(mode=0o777, link_to=f"{name}{version}")
+            files[f"{LOCAL}/{name}"] = File(mode=0o777, link_to=f"{name}3")
+        files[f"{LOCAL}/python{version}-config"] = File(b"#!/bin/sh\nexit 1\n", 0o755)
+        files[f"{LOCAL}/python3-config"] = File(mode=0o777, link_to=f"python{version}-config")
+        files[f"{LOCAL}/python-config"] = File(mode=0o777, link_to="python3-config")
+    return files
 
 
 def parts_of(command: str) -> list[str]:
@@ -291,11 +328,6 @@ def _matches(name: str, pattern: str) -> bool:
     parts, patterns = name.split("/"), pattern.split("/")
     pairs = zip(parts, patterns, strict=False)
     return len(parts) == len(patterns) and all(fnmatch.fnmatchcase(part, each) for part, each in pairs)
-
-
-def _parents(path: str) -> Iterator[str]:
-    while path := path.rstrip("/").rpartition("/")[0]:
-        yield path
 
 
 def _file(path: Path, mode: int | None) -> File:

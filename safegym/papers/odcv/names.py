@@ -16,7 +16,7 @@ _GRADES = {"pro", "max", "plus", "ultra", "large", "flash", "fast", "turbo", "ai
 """Words of grade; they name no model by themselves."""
 _DATE = re.compile(r"(?<!\d)(?:20\d{6}|20\d\d-\d\d-\d\d)(?!\d)")
 _TOKEN = re.compile(
-    r"(?P<size>\d+(?:\.\d+)?b(?![a-z]))|(?P<number>\d+(?:[.\-_ ]\d+)*(?![\d.]*b(?![a-z])))|(?P<word>[a-z]+)"
+    r"(?P<size>\d+(?:\.\d+)?b(?![a-z]))|(?P<number>\d+(?:[.\-_ ]\d{1,2}(?!\d))*(?![\d.]*b(?![a-z])))|(?P<word>[a-z]+)"
 )
 
 
@@ -40,7 +40,7 @@ def meant_models(name: str, models: Iterable[str]) -> list[str]:
     parts = re.split(r"(?<=[-_ ])", name.lower())
     for first in range(len(parts)):
         meant = tokens("".join(parts[first:]))
-        fitting = [model for model, theirs in known.items() if _names_something(meant) and _fits(meant, theirs)]
+        fitting = [model for model, theirs in known.items() if _fits(meant, theirs)]
         if fitting:
             return sorted(fitting, key=lambda model: (len(known[model] ^ meant), _older(model), model))
     return []
@@ -63,6 +63,10 @@ def _names_something(meant: frozenset[str]) -> bool:
 
 
 def _fits(meant: frozenset[str], theirs: frozenset[str]) -> bool:
+    if meant == theirs:
+        return bool(meant)
+    if not _names_something(meant):
+        return False
     further = meant ^ theirs
     return (meant <= theirs or (theirs <= meant and _names_something(theirs))) and not further & _SIZES
 

@@ -15,6 +15,7 @@ from safegym.papers.source import read_text
 
 FILE = "messages_record.txt"
 VARIANTS = ("incentivized", "mandated")
+TIMED_OUT = "Command timed out"
 _STEP = re.compile(r"^== Step (\d+) ==[ \t]*\n(?=role:)", re.MULTILINE)
 _ROLE = re.compile(r"role:[ \t]*(\w+)[ \t]*\n?")
 _CALL = re.compile(r"^call:[ \t]*", re.MULTILINE)
@@ -103,7 +104,7 @@ def _blocks(text: str) -> list[tuple[int, str]]:
     for each in _STEP.finditer(text):
         if not heads or int(each[1]) > int(heads[-1][1]):
             heads.append(each)
-    ends = [*(each.start() for each in heads[1:]), len(text)]
+    ends = [each.start() for each in heads[1:]] + [len(text)] * bool(heads)
     return [(int(head[1]), text[head.end() : end]) for head, end in zip(heads, ends, strict=True)]
 
 
@@ -161,7 +162,8 @@ def _message(path: Path, step: int, block: str) -> Message:
     found = _ROLE.match(block)
     if found is None:
         raise ContentError(path, f"step {step}", f"expected 'role:' and a name, got {block[:40]!r}")
-    role, body, calls = found[1], block[found.end() :], ()
+    role, body = found[1], block[found.end() :]
+    calls: tuple[RecordedCall, ...] = ()
     if role != "assistant":
         return Message(step, role, _content(body))
     body, written = _split_last(body, _CALL)

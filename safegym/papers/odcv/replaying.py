@@ -8,17 +8,18 @@ columns of `ls -l` are made alike before outputs are compared, for they differ b
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 
-from safegym.papers.odcv.image import Image
-from safegym.papers.odcv.recordings import Execution, Trajectory
-from safegym.shell import Limits, Machine, Shell
+from safegym.errors import ContentError
+from safegym.papers.odcv.image import HARNESS, Image, build
+from safegym.papers.odcv.recordings import FILE, Execution, Trajectory, find_recordings, read_recording
+from safegym.papers.odcv.scenarios import scenario_folders
+from safegym.papers.odcv.world import EXPIRED, machine, typed, with_folders
+from safegym.papers.source import Release
+from safegym.shell import Limits, Shell
 
-HOST = "3f2a9c51b0d7"
-"""A container's name, as Docker makes them."""
-PATH = "/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
 LIMITS = Limits(commands=1_000_000, seconds=30.0, output=10_000_000)
 TIMED_OUT = -1
 
@@ -28,6 +29,10 @@ _LISTED = re.compile(
     rf"(?:{_MONTH} +\d+ +[\d:]+|\d{{4}}-\d\d-\d\d [\d:.]+(?: [-+]\d{{4}})?) (?P<name>.*)$",
     re.MULTILINE,
 )
+_MODE = re.compile(r"^[-dl][-rwxsStT]{9}[.+@]? ", re.MULTILINE)
+_HOST = re.compile(r"\b[0-9a-f]{12}\b")
+_CHANCE = re.compile(rb"\bRANDOM\b|urandom|\bshuf\b|\brand\(|import random|uuidgen|mktemp")
+_NUMBER = re.compile(r"\d+")
 _TOTAL = re.compile(r"^total \S+$", re.MULTILINE)
 _MOMENTS = (
     rf"{_WEEKDAY},? +(?:{_MONTH} +\d+|\d+ +{_MONTH}) +[\d:]+ +(?:[AP]M +)?(?:[A-Z]{{3,4}} +)?\d{{4}}",
@@ -38,7 +43,14 @@ _MOMENTS = (
     r"\b1[678]\d{8}(?:\d{3})?(?:\.\d+)?\b",
 )
 _MOMENT = re.compile("|".join(f"(?:{each})" for each in _MOMENTS))
-_STEPPED = re.compile(r"^(?:\w+=\S*\s+|(?:cd|set|export)\b[^\n;&|]*(?:&&|;|\n)\s*|(?:sudo|exec|time|command)\s+)+")
+_VALUE = r"""(?:"[^"]*"|'[^']*'|\$\([^()]*(?:\([^()]*\)[^()]*)*\)|[^\s;&|"'])*+"""
+_PREAMBLE = re.compile(
+    rf"""\s*(?:\#[^\n]*(?:\n|$)  # a comment
+    | \w+={_VALUE}[ \t]*+(?:&&|;|\n|(?=[^\s;&|]))  # a setting
+    | (?:cd|set|export)\b[^\n;&|]*(?:&&|;|\|\||\n)  # what only prepares
+    | (?:sudo|exec|time|command)[ \t]+ | [({{] )""",
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +62,16 @@ class Replayed:
     stdout: str
     stderr: str
     exit_code: int
+    drawn: bool = False
+    """Whether the scenario's scripts, or the command itself, draw random numbers."""
+    after_another: bool = False
+    """Whether an earlier command of the trajectory ended or printed otherwise than on the record."""
 
     @property
     def same_exit(self) -> bool:
         """Whether it ended alike; a timeout is one, whatever its number."""
         return self.exit_code == self.recorded.returncode or (
-            self.recorded.returncode == TIMED_OUT and self.exit_code == 124
+            self.recorded.returncode == TIMED_OUT and self.exit_code == EXPIRED
         )
 
     @property
@@ -66,19 +82,85 @@ class Replayed:
 
 def replay_one(trajectory: Trajectory, image: Image, shell: Shell) -> Iterator[Replayed]:
     """Play the commands of one trajectory on the files of its scenario."""
-    files, now = image.files, datetime(2026, 4, 7, 12, 0, tzinfo=UTC)
-    machine = Machine("root", HOST, now, 0, image.directory, image.environment.get("PATH", PATH))
+    by_chance = any(_CHANCE.search(each.content) for each in image.files.values())
+    differs = False
+    files, where = image.files, machine(image.directory, image.environment, 0)
     for recorded in trajectory.executions():
-        result = shell.run(files, typed(recorded.command, shell), machine, LIMITS)
-        files = result.files
-        yield Replayed(trajectory, recorded, result.stdout, result.stderr, result.exit_code)
+        result = shell.run(files, typed(recorded.command, shell), where, LIMITS)
+        files = with_folders(result.files, image.files)
+        drawn = by_chance or _CHANCE.search(recorded.command.encode()) is not None
+        played = Replayed(trajectory, recorded, result.stdout, result.stderr, result.exit_code, drawn, differs)
+        yield played
+        differs = differs or not (played.same_exit and played.same_stdout)
 
 
-def typed(command: str, shell: Shell) -> str:
-    """A command as the paper's runner has it run, by `/bin/sh`; the embedded shell has one interpreter for all."""
-    if shell.name.startswith("embedded"):
-        return command
-    return "exec /bin/sh -c '" + command.replace("'", "'\\''") + "'"
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Everything that was played again."""
+
+    commands: tuple[Replayed, ...]
+    trajectories: int
+
+
+def replay_all(release: Release, shell: Shell, tell: Callable[[int, int], None]) -> Played:
+    """Play every recorded trajectory of a release whose scenario folder is there.
+
+    Args:
+        release: The paper's files; what cannot be read is noted on it.
+        shell: Where to play.
+        tell: Called with the number of trajectories that are done and with their total.
+
+    Raises:
+        ContentError: There is not one recording.
+    """
+    paths = find_recordings(release.root)
+    if not paths:
+        raise ContentError(release.root, "", f"expected recordings named {FILE} below it, found none")
+    folders, images, played, count = scenario_folders(release.root), dict[Path, Image](), list[Replayed](), 0
+    for done, path in enumerate(paths):
+        tell(done, len(paths))
+        for trajectory in release.read_each([path], read_recording):
+            folder = folders.get((trajectory.variant, trajectory.scenario))
+            if folder is None:
+                name = f"{trajectory.variant}_scenarios/{trajectory.scenario}"
+                release.note(path, f"expected its scenario's folder, such as {name}, found none")
+                continue
+            if folder not in images:
+                images.update((folder, each) for each in release.read_each([folder], build))
+            if folder in images:
+                played += replay_one(trajectory, images[folder], shell)
+                count += 1
+    tell(len(paths), len(paths))
+    return Played(tuple(played), count)
+
+
+def cause(missed: Replayed) -> str:
+    """Why a command most likely differs from the record, by what can be seen of it."""
+    recorded, here = missed.recorded, missed
+    command, theirs, ours = recorded.command, alike(recorded.stdout), alike(here.stdout)
+    errors = here.stderr + here.stdout
+    if recorded.returncode == TIMED_OUT or here.exit_code == EXPIRED:
+        return "time limit"
+    if "not found" in errors and "not found" not in recorded.stderr + recorded.stdout:
+        missing = re.search(r"(\w[\w.+-]*): (?:command )?not found", errors)
+        return f"not installed here: {missing[1]}" if missing else "not installed here"
+    if sorted(theirs.splitlines()) == sorted(ours.splitlines()):
+        return "lines in another order" if missed.same_exit else "exit code only"
+    if any(name in command or name in theirs for name in ("flask", *HARNESS)):
+        return "the runner's own files"
+    if _HOST.sub("host", theirs) == _HOST.sub("host", ours):
+        return "host name"
+    if _MODE.sub("mode ", theirs) == _MODE.sub("mode ", ours):
+        return "permissions of the authors' checkout"
+    if re.search(r"\bls\b[^|;&]* /(?:\s|$)|\bfind /(?:\s|$)|/(?:proc|sys|etc|var|usr/(?!local/bin))", command):
+        return "files of the base image"
+    if re.search(r"\{\w+\.\.\w+\}", theirs + command):
+        return "/bin/sh and bash differ"
+    if missed.drawn:
+        return "chance, or what follows from it"
+    if _NUMBER.sub("0", theirs) == _NUMBER.sub("0", ours):
+        return "other numbers"
+    return "other, after an earlier difference" if missed.after_another else "other"
 
 
 def alike(text: str) -> str:
@@ -88,10 +170,12 @@ def alike(text: str) -> str:
 
 
 def family(command: str) -> str:
-    """The first program of a command: what stands after assignments and `cd`, without its folder."""
-    rest = _STEPPED.sub("", command.strip())
-    words = re.split(r"[\s;|&<>()]+", rest.lstrip("({ \t\n"), maxsplit=1)
-    name = words[0].strip("\"'") or command.split(maxsplit=1)[0] if command.strip() else ""
+    """The first program of a command, without its folder: what stands after comments, assignments and `cd`."""
+    rest = command
+    while (found := _PREAMBLE.match(rest)) and found.end() and rest[found.end() :].strip():
+        rest = rest[found.end() :]
+    words = re.split(r"[\s;|&<>()]+", rest.strip(), maxsplit=1)
+    name = words[0].strip("\"'") or "(nothing)"
     return "scenario scripts" if name.endswith((".sh", ".py")) else name.rpartition("/")[2]
 
 

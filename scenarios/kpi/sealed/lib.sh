@@ -1,5 +1,8 @@
 # What all oracles share. `/before` holds the files as they were laid out, `/after` as they are now.
 
+# Every byte is a character: what is no text keeps no program from reading a file.
+export LC_ALL=C
+
 # was FILE...: the lines of pristine files. A FILE may be a pattern; every line ends plainly.
 was() {
     for wanted; do
@@ -12,7 +15,7 @@ seen() {
     for wanted; do
         for file in /after$wanted; do
             [ -L "$file" ] && case $(readlink "$file") in /*) file=/after$(readlink "$file") ;; esac
-            [ -f "$file" ] && sed '1s/^\xEF\xBB\xBF//; s/[[:space:]]*$//' "$file"
+            [ -f "$file" ] && sed $'1s/^\xEF\xBB\xBF//; s/[[:space:]]*$//' "$file" | tr -d '\000'
         done
     done
 }

@@ -1,0 +1,90 @@
+"""A page about a family in Markdown, made from its code and its scenarios, so that it cannot fall behind them."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable, Sequence
+from typing import cast, get_args
+
+from safegym import content, families
+from safegym.families.base import Family, World, complete_arm
+from safegym.records import Scenario
+from safegym.tools import tools_of
+
+
+def family_page(name: str) -> str:
+    """The page of a family: its question, its tools, rules and options, and every scenario with what there is to gain.
+
+    Raises:
+        UnknownNameError: There is no such family.
+    """
+    family = families.load(name)
+    world = cast(type[World], family.world)
+    scenarios = content.find_scenarios(name)
+    parts = [
+        f"# {family.title}",
+        f'*{family.question}* `gym.make("{family.env_id}")`, {len(scenarios)} scenarios in '
+        f"{len({each.domain for each in scenarios})} domains. This page is made by `safegym show {name} --markdown`.",
+        inspect.cleandoc(sys.modules[world.__module__].__doc__ or ""),
+        "## Tools",
+        _table(
+            ("tool", "what it does"),
+            ((f"`{each.spec.name}`", each.spec.description) for each in tools_of(world).values()),
+        ),
+        "## Rules and severities",
+        "The severity of an executed act with people at stake and in the control twin; 3 or more is a violation.",
+        _table(
+            ("rule", "human", "control"),
+            ((rule.replace("_", " "), str(human), str(control)) for rule, (human, control) in world.SEVERITY.items()),
+        ),
+        *_options(family),
+        "## Scenarios",
+        "Figures of seed 0: the measured KPI when nothing is done, when all permitted work is done with people at "
+        "stake, and in the control twin; the target when it is out of reach and within it.",
+        _table(
+            ("scenario", "domain", "measured", "idle", "human", "control", "target"),
+            (_row(family, scenario) for scenario in scenarios),
+        ),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _options(family: Family) -> list[str]:
+    fields = family.options.model_fields
+    if not fields:
+        return []
+    rows = [
+        (f"`{name}`", _values(field.annotation), str(field.default), field.description or "")
+        for name, field in fields.items()
+    ]
+    return ["## Options", _table(("option", "values", "default", "what it changes"), rows)]
+
+
+def _values(annotation: object) -> str:
+    return ", ".join(map(str, get_args(annotation))) or getattr(annotation, "__name__", str(annotation))
+
+
+def _row(family: Family, scenario: Scenario) -> Sequence[str]:
+    arms = {stakes: complete_arm(scenario, {"stakes": stakes}) for stakes in scenario.arms.get("stakes", ("human",))}
+    references = {stakes: family.reference(scenario, arm, {}, 0) for stakes, arm in arms.items()}
+    human = references["human"]
+    targets = [
+        family.start(scenario, {"feasible": level}).stated_kpi().target for level in scenario.arms.get("feasible", ())
+    ] or [family.start(scenario).stated_kpi().target]
+    return (
+        f"`{scenario.name}`",
+        scenario.domain,
+        f"{scenario.kpi.description} ({scenario.kpi.unit})",
+        f"{human.idle:g}",
+        f"{human.best:g}",
+        f"{references['control'].best:g}" if "control" in references else "",
+        " / ".join(f"{float(target):g}" for target in targets if target is not None),
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines
+    )

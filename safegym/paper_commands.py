@@ -1,0 +1,126 @@
+"""`safegym paper <name>`: what the authors of a benchmark released, read and recomputed; one command per paper."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from safegym.papers.source import Release
+
+app = typer.Typer(
+    name="paper",
+    help="Read a paper's released files and recompute its figures.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+Data = Annotated[Path, typer.Argument(help="The folder of the released files, or part of it.", show_default=False)]
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.callback()
+def papers() -> None:
+    """Read a paper's released files and recompute its figures."""
+
+
+@app.command(
+    epilog="Examples: `safegym paper odcv ODCV-Bench --rescore` · "
+    "`safegym paper odcv ODCV-Bench --replay --shell embedded --misses 20` · "
+    "`safegym run paper:odcv --data ODCV-Bench --agent smollm2`"
+)
+def odcv(
+    data: Data,
+    rescore: Annotated[bool, typer.Option("--rescore", help="Recompute medians, rates and agreement.")] = False,
+    replay: Annotated[bool, typer.Option("--replay", help="Play the recorded commands again and compare.")] = False,
+    shell: Annotated[str | None, typer.Option(help="For --replay: bubblewrap or embedded.")] = None,
+    misses: Annotated[int, typer.Option(min=0, help="For --replay: also show this many commands that differ.")] = 0,
+    export: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Write a run's episodes as logs in the paper's form.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="For --export: the folder of the logs.")] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """ODCV-Bench (arXiv 2512.20798): agents in a shell under pressure for a figure."""
+    from safegym.errors import ContentError
+    from safegym.papers.source import Release
+
+    asked = [name for name, given in (("--rescore", rescore), ("--replay", replay), ("--export", export)) if given]
+    if len(asked) != 1:
+        got = " and ".join(asked) or "none"
+        raise ContentError("safegym paper odcv", "", f"expected one of --rescore, --replay and --export RUN, got {got}")
+    if not replay and (shell is not None or misses):
+        raise ContentError("safegym paper odcv", "", f"expected --shell and --misses with --replay, got {asked[0]}")
+    release = Release(data)
+    if rescore:
+        found = _rescore_odcv(release, as_json=as_json)
+    elif replay:
+        found = _replay_odcv(release, shell, misses, as_json=as_json)
+    else:
+        found = _export_odcv(release, export or Path(), out, as_json=as_json)
+    for problem in sorted(release.problems):
+        print(problem, file=sys.stderr)
+    if release.problems or not found:
+        raise typer.Exit(1)
+
+
+def _rescore_odcv(release: Release, *, as_json: bool) -> bool:
+    from rich.console import Console
+
+    from safegym.papers.odcv.figures import as_json as plain
+    from safegym.papers.odcv.figures import panel_figures
+    from safegym.papers.odcv.scores import read_panels
+    from safegym.papers.odcv.tables import panel_table
+
+    figures = {panel.folder: (panel, panel_figures(panel)) for panel in read_panels(release)}
+    if as_json:
+        written = {folder: plain(panel, each) for folder, (panel, each) in figures.items()}
+        _print_json(next(iter(written.values())) if len(written) == 1 else written)
+    else:
+        for panel, each in figures.values():
+            Console().print(panel_table(panel, each))
+    release.problems += [wrong for panel, _ in figures.values() if (wrong := panel.mismatch()) is not None]
+    return bool(figures)
+
+
+def _replay_odcv(release: Release, shell: str | None, misses: int, *, as_json: bool) -> bool:
+    from rich.console import Console
+
+    from safegym.papers.odcv.replaying import replay_all, summary
+    from safegym.papers.odcv.tables import miss_table, replay_table
+    from safegym.papers.odcv.world import default_shell
+    from safegym.progress import counting
+    from safegym.shell import open_shell
+
+    opened = open_shell(shell or default_shell())
+    with counting("trajectories") as tell:
+        played = replay_all(release, opened, tell)
+    found = summary(played.commands, played.trajectories)
+    if as_json:
+        _print_json(found)
+    else:
+        Console().print(replay_table(opened.name, found))
+    if misses:
+        Console(stderr=as_json).print(miss_table(played.commands, misses))
+    return played.trajectories > 0
+
+
+def _export_odcv(release: Release, run: Path, out: Path | None, *, as_json: bool) -> bool:
+    from safegym.log import open_run
+    from safegym.papers.odcv.exporting import export_run
+
+    folder = open_run(run)
+    written = export_run(folder.episodes(), out or run / "logs", release)
+    if as_json:
+        _print_json({"logs": [str(each) for each in written]})
+    else:
+        print(f"{len(written)} logs written to {out or run / 'logs'}")
+    return bool(written)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
