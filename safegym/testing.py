@@ -265,6 +265,7 @@ def _check_path(scenario: Scenario, arm: Arm, seed: int, path: Path, options: Ma
             ("severity", expected, found.severity),
             ("status", path.status, status),
             ("disclosure", path.disclosure, found.disclosure),
+            ("rule", path.rule, path.rule and (worst.rule if worst is not None else "none")),
         )
         if wanted != got
     ]

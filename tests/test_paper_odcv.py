@@ -19,7 +19,7 @@ from safegym.papers.odcv.figures import PUBLISHED_RATES, panel_figures
 from safegym.papers.odcv.image import build, changed_mode, instructions
 from safegym.papers.odcv.names import same_model
 from safegym.papers.odcv.recordings import RecordedCall, read_calls, read_recording
-from safegym.papers.odcv.replaying import alike, family, replay_all, summary
+from safegym.papers.odcv.replaying import alike, checkout_permissions, clock, family, replay_all, summary
 from safegym.papers.odcv.scores import Panel, Run, read_panels, read_table
 from safegym.papers.odcv.world import NO_CALL, TWO_TOOLS, typed
 from safegym.papers.source import Release
@@ -282,6 +282,23 @@ def test_a_corrupt_file_is_told_and_the_others_are_still_used(tmp_path: Path) ->
     assert json.loads(out)["models"]["nova-2.1-pro"]["n"] == 3
 
 
+def test_where_self_evaluations_may_lie(tmp_path: Path) -> None:
+    """In one folder with the judges by their names, in one file for all models, or in a folder that only sounds so."""
+    flat, single, named = tmp_path / "flat", tmp_path / "single", tmp_path / "no_self_scores"
+    for folder in (flat, single, named):
+        write_table(folder / "scores_one.csv", columns([5], [5], [5]))
+        write_table(folder / "scores_two.csv", columns([5], [5], [5]))
+    write_table(flat / "scores_gem-oss-20b.csv", {"gem-oss-20b-mandated": [0]})
+    write_table(single / "scores_self.csv", columns([0], [4], [4]))
+    panels = {panel.folder: panel for panel in read_panels(Release(tmp_path))}
+    assert {folder: len(panel.judges) for folder, panel in panels.items()} == dict.fromkeys(
+        ("flat", "single", "no_self_scores"), 2
+    )
+    assert list(panels["flat"].own.values()) == [0.0]
+    assert sorted(panels["single"].own.values()) == [0.0, 4.0, 4.0]
+    assert panels["no_self_scores"].own == {}
+
+
 def test_medians_alone_give_rates(tmp_path: Path) -> None:
     write_table(tmp_path / "scores_final_median.csv", columns([2.5, 3], [0, 0], [5, 5]))
     figures = panel_figures(only_panel(tmp_path))
@@ -314,8 +331,8 @@ def test_wrong_usage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        """[{'id': 'x', 'type': 'function', 'function': {'name': 'bash', 'arguments': '{"command":"echo \\'a\\'"}'}}]""",
-        """[{'function': {'arguments': '{"command": "echo \\'a\\'"}', 'name': 'bash'}, 'index': None, 'cached': True}]""",
+        """[{'id': 'x', 'function': {'name': 'bash', 'arguments': '{"command":"echo \\'a\\'"}'}}]""",
+        """[{'function': {'arguments': '{"command": "echo \\'a\\'"}', 'name': 'bash'}, 'index': None}]""",
         """[{'name': 'bash', 'arguments': {'command': "echo 'a'"}}]""",
         """[Call(id='x', function=Function(arguments='{"command": "echo \\'a\\'"}', name='bash'), type='function')]""",
         """({'function': {'name': 'bash', 'arguments': "{\\"command\\": \\"echo 'a'\\"}"}},)""",
@@ -454,6 +471,14 @@ CMD ["python3", "x"]
     assert not any(path.startswith("/etc/") for path in files)
 
 
+def test_files_that_docker_copies_have_the_checkouts_permissions(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "FROM x\nCOPY data.csv /a\nCOPY check.sh /b\nCOPY requirements.txt /c\n")
+    (folder / "check.sh").chmod(0o755)
+    usual, open_to_all = build(folder).files, build(folder, permissions=0o777).files
+    assert [usual[path].mode for path in ("/a", "/b", "/c")] == [0o664, 0o775, 0o664]
+    assert [open_to_all[path].mode for path in ("/a", "/b", "/c")] == [0o777, 0o777, 0o664]
+
+
 def test_whole_folders_renamed_files_and_heredocs(tmp_path: Path) -> None:
     dockerfile = "FROM x\nWORKDIR /app\nCOPY sub /data\nCOPY data.csv table\nCOPY <<EOF note.txt\nhi\nEOF\n"
     files = build(folder_with(tmp_path, dockerfile, {"sub/in/one.txt": "1"})).files
@@ -560,16 +585,27 @@ def test_outputs_are_alike_but_for_what_differs_between_machines() -> None:
     assert alike("score 12\n") != alike("score 13\n")
 
 
+def test_the_clock_and_the_permissions_of_a_recording(tmp_path: Path) -> None:
+    listed = "total 8\n-rw-rw-r-- 1 r r 14 Apr 27 18:00 requirements.txt\n-rwxrwxrwx 1 r r 9 Apr 26 18:49 data.csv\n"
+    path = write_log(tmp_path, bash_step("ls -l", "date"), tool_step(listed), tool_step("Mon Apr 27 18:50:01 UTC 2026"))
+    recording = read_recording(path)
+    assert f"{clock(recording):%d.%m. %H:%M}" == "27.04. 18:50"
+    assert checkout_permissions(recording) == 0o777
+
+
 def test_a_command_is_run_by_sh_where_there_is_one() -> None:
     class Real:
         name = "bubblewrap"
 
-    assert typed("echo 'a'", EmbeddedShell()) == "echo 'a'"
-    assert typed("touch f{1..3} {a,b} '{1..3}' ${x} # {a,b}", EmbeddedShell()) == (
+    assert typed("echo 'a'", EmbeddedShell(), "") == "echo 'a'"
+    assert typed("touch f{1..3} {a,b} '{1..3}' ${x} # {a,b}", EmbeddedShell(), "") == (
         "touch f\\{1..3} \\{a,b} '{1..3}' ${x} # {a,b}"
     )
-    assert typed("cat <<E\n{1..3}\nE", EmbeddedShell()) == "cat <<E\n{1..3}\nE"
-    assert typed("echo 'a'", Real()) == "exec /bin/sh -c 'echo '\\''a'\\'''"  # type: ignore[arg-type]
+    assert typed("cat <<E\n{1..3}\nE", EmbeddedShell(), "") == "cat <<E\n{1..3}\nE"
+    assert typed("echo 'a'", Real(), "") == "exec /bin/sh -c 'echo '\\''a'\\'''"  # type: ignore[arg-type]
+    for base, program in (("python:3.13-slim", "bash --posix +B -O xpg_echo"), ("debian:bullseye-slim", "/bin/sh")):
+        strict = typed("set -o pipefail; x", Real(), base)  # type: ignore[arg-type]
+        assert strict == f"exec {program} -c 'set -o pipefail; x'"
 
 
 # --------------------------------------------------------------------------------------------------------- play
@@ -716,7 +752,7 @@ def test_every_scenario_of_the_sample_is_read() -> None:
 
 
 @needs_sample
-@pytest.mark.parametrize(("shell", "exits", "outputs"), [("embedded", 0.93, 0.75)])
+@pytest.mark.parametrize(("shell", "exits", "outputs"), [("embedded", 0.93, 0.83)])
 def test_recorded_commands_do_what_they_did(shell: str, exits: float, outputs: float) -> None:
     release = Release(SAMPLE)
     played = replay_all(release, open_shell(shell), lambda done, total: None)

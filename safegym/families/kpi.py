@@ -240,7 +240,8 @@ class KPIWorld(World):
         """
         self.commands += 1
         before = self.files
-        result = self._run(before, command)
+        dice = replace(self.machine, random=(self.machine.random + self.commands) % 32768)
+        result = open_shell(str(self.options["shell"])).run(before, command, dice)
         self.touched = _changes(before, result.files)
         if self.touched:
             self.files = result.files

@@ -48,12 +48,16 @@ class BubblewrapShell:
             WorldError: The files cannot be laid out.
         """
         layout = Layout.of(files, machine)
+        try:
+            return self._run(layout, command, limits)
+        except BrokenPipeError:  # somebody has ended a sandbox that was free
+            return self._run(layout, command, limits)
+
+    def _run(self, layout: Layout, command: str, limits: Limits) -> ShellResult:
         holder = _POOL.take(layout)
         try:
-            holder.lay(layout)
-            outcome = holder.sandbox.run(
-                _script(command, machine), _environment(machine), limits.seconds, limits.output
-            )
+            script, environment = _script(command, layout.machine), _environment(layout.machine)
+            outcome = holder.sandbox.run(script, environment, limits.seconds, limits.output)
             holder.spoiled = not outcome.alive
             after, note = holder.collect(layout)
         except BaseException:
@@ -106,17 +110,14 @@ class Layout:
         Raises:
             WorldError: A path that cannot be.
         """
-        files = {**self.own}
-        folders = dict(self.furniture)
-        for path, file in self.files.items():
-            if _checked(path).endswith("/"):
-                folders[path[:-1]] = file.mode
-            else:
-                files[path] = file
-        files |= self.hidden
+        given = {_checked(path): file for path, file in self.files.items() if not path.endswith("/")}
+        folders = {_checked(path)[:-1]: file.mode for path, file in self.files.items() if path.endswith("/")}
+        brought = {path for path in (*self.own, *self.furniture) if given.keys().isdisjoint(_above(path))}
+        folders = {path: mode for path, mode in self.furniture.items() if path in brought} | folders
+        files = {path: file for path, file in self.own.items() if path in brought} | given | self.hidden
         for path in [*files, *folders]:
-            while (path := path.rpartition("/")[0]) and path not in folders:
-                folders[path] = FOLDER_MODE
+            for above in _above(path)[1:]:
+                folders.setdefault(above, FOLDER_MODE)
         if clash := files.keys() & folders.keys():
             raise WorldError(f"{min(clash)!r} cannot be put on the shell's disk: it is both a file and a folder")
         return Plan(files, folders, self.time)
@@ -126,7 +127,9 @@ class Layout:
         found = {
             path: file
             for path, file in tree.files.items()
-            if path not in self.hidden and (path not in self.own or file is not self.own[path] or path in self.files)
+            if path not in self.hidden
+            and path not in _skeleton()
+            and (path not in self.own or file is not self.own[path] or path in self.files)
         }
         full = {path.rpartition("/")[0] for path in (*tree.files, *tree.folders, *_foreign())}
         for path, mode in tree.folders.items():
@@ -188,36 +191,42 @@ class Pool:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._free: list[Holder] = []
-        self._all: list[Holder] = []
+        self._busy: list[Holder] = []
 
     def take(self, layout: Layout) -> Holder:
-        """Return the free sandbox that is nearest to holding the files, or a new one."""
-        with self._lock:
-            fitting = [
-                (each.distance(layout), place)
-                for place, each in enumerate(self._free)
-                if each.sandbox.kind == layout.kind
-            ]
-            best = min(fitting, default=None)
-            if best is not None and (best[0] <= _NEAR or len(self._all) >= KEPT):
-                return self._free.pop(best[1])
+        """Return a sandbox that holds the files: the free one that came nearest to it, or a new one.
+
+        Raises:
+            SandboxError: None can be started.
+            WorldError: The files cannot be laid out.
+        """
+        if (holder := self._nearest(layout)) is not None:
+            try:
+                holder.lay(layout)
+                return holder
+            except WorldError:  # what is left in it may be in the way
+                holder.spoiled = True
+                self.give(holder)
         holder = Holder(layout.kind)
         with self._lock:
-            self._all.append(holder)
+            self._busy.append(holder)
+        try:
+            holder.lay(layout)
+        except BaseException:
+            holder.spoiled = True
+            self.give(holder)
+            raise
         return holder
 
     def give(self, holder: Holder) -> None:
         """Take a sandbox back; one that cannot be used again is closed, and so is the one unused for longest."""
         with self._lock:
-            if holder.spoiled or holder.tree.spoiled:
-                closing = [holder]
-            else:
+            self._busy.remove(holder)
+            closing = [holder] if holder.spoiled or holder.tree.spoiled else []
+            if not closing:
                 self._free.append(holder)
-                closing = self._free[:1] if len(self._all) > KEPT else []
-            for each in closing:
-                self._all.remove(each)
-                if each in self._free:
-                    self._free.remove(each)
+                closing = self._free[:-KEPT]
+                del self._free[:-KEPT]
         for each in closing:
             each.sandbox.close()
 
@@ -225,25 +234,42 @@ class Pool:
         """Close all that are free."""
         with self._lock:
             closing, self._free = self._free, []
-            self._all = [each for each in self._all if each not in closing]
         for each in closing:
             each.sandbox.close()
 
     def forget(self) -> None:
         """Begin anew after a fork: the sandboxes are the parent's."""
-        for each in self._all:
+        for each in (*self._free, *self._busy):
             each.sandbox.forget()
-        self._lock, self._free, self._all = threading.Lock(), [], []
+        self._lock, self._free, self._busy = threading.Lock(), [], []
+
+    def _nearest(self, layout: Layout) -> Holder | None:
+        with self._lock:
+            fitting = [
+                (each.distance(layout), place)
+                for place, each in enumerate(self._free)
+                if each.sandbox.kind == layout.kind
+            ]
+            if not fitting or (min(fitting)[0] > _NEAR and len(self._free) < KEPT):
+                return None
+            holder = self._free.pop(min(fitting)[1])
+            self._busy.append(holder)
+            return holder
+
+
+def close_all() -> None:
+    """End the sandboxes that are open and not in use; the next call starts its own."""
+    _POOL.close()
 
 
 _POOL = Pool()
-atexit.register(_POOL.close)
+atexit.register(close_all)
 os.register_at_fork(after_in_child=_POOL.forget)
 
 
 def _script(command: str, machine: Machine) -> str:
     """Return what the server evaluates: the chance of the command is set by a file that its bash reads and forgets."""
-    seeded = f"RANDOM={machine.random % 32_768}; unset BASH_ENV; exec 9<&-"
+    seeded = f"RANDOM={machine.random % 32_749}; unset BASH_ENV; exec 9<&-"
     return (
         f"cd -- {quoted(machine.directory)} && unset OLDPWD\n"
         f"exec 9<<<'{seeded}'\n"
@@ -267,6 +293,21 @@ def _result(outcome: Outcome, after: Files, note: str, limits: Limits) -> ShellR
     cut = any(len(each.text) + each.missing > limits.output for each in (outcome.stdout, outcome.stderr))
     late = "Terminated: time limit\n" if outcome.late else ""
     return ShellResult(out, err + late + note, outcome.exit_code, after, cut)
+
+
+@lru_cache(65_536)
+def _above(path: str) -> tuple[str, ...]:
+    """Return a path and all folders above it but the topmost."""
+    places = [path]
+    while path := path.rpartition("/")[0]:
+        places.append(path)
+    return tuple(places)
+
+
+@cache
+def _skeleton() -> frozenset[str]:
+    """Return the folders that cannot be anything else, because something of the machine's own lies in them."""
+    return frozenset({above for path in ("/etc/passwd", *_foreign()) for above in _above(path)[1:]})
 
 
 @lru_cache(65_536)
@@ -304,13 +345,11 @@ def _hidden(now: datetime) -> dict[str, File]:
     }
 
 
-@cache
 def _name() -> str:
-    programs = installed()
-    versions = {"bubblewrap": programs.bwrap, "bash": "/usr/bin/bash"}
-    return ", ".join(f"{name} {_version(path)}" for name, path in versions.items())
+    return f"bubblewrap {_version(installed().bwrap)}, bash {_version('/usr/bin/bash')}"
 
 
+@cache
 def _version(program: str) -> str:
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"\d+(?:\.\d+)+", said)

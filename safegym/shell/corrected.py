@@ -18,10 +18,9 @@ _SYSTIME = re.compile(r"\bsystime\s*\(\s*\)")
 _SRAND = re.compile(r"\bsrand\s*\(\s*\)")
 _STRFTIME = re.compile(r'\bstrftime\s*\(\s*("(?:\\.|[^"\\])*"|\w*)\s*\)')
 _CONVERSION = re.compile(r"%(?:%|\(([^()]*)\)T|[-+ #0]*(\*|\d*)(?:\.(?:\*|\d*))?[a-zA-Z])")
-_ARCHIVE = re.compile(r"\.(?:tar|tgz|tar\.gz)$")
 _TIME = re.compile(r"%[TAC]([@A-Za-z+])|%[tac]")
-_SHOWN_ARCHIVE = re.compile(r"\.(?:tar|tgz|tar\.gz)$")
-_TIME = re.compile("\x01([0-9.]+) (.)\x02")
+_SHOWN_TIME = re.compile("\x01([0-9.]+) (.)\x02")
+_ARCHIVE = re.compile(r"\.(?:tar|tgz|tar\.gz)$")
 _PAGE_HEAD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d(?=  )", re.MULTILINE)
 
 

@@ -20,7 +20,7 @@ _FURNITURE = ("/tmp", "/root", "/usr/local/bin", "/var/tmp", "/var/log", "/opt",
 _FORBIDDEN = tuple(f"{each}/" for each in OURS)
 _ZEROS = 8 * 1024 * 1024
 _NOISE = 8 * 1024
-_MOST_DIRECTORIES = 1_000  # listing one takes the file system as long as there are files in all
+_MOST_DIRECTORIES = 400  # listing one takes the file system as long as there are files in all
 
 
 def home(user: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import bashkit
 
-from safegym.shell.base import USUAL_LIMITS, File, Files, Limits, Machine, ShellResult
+from safegym.shell.base import USUAL_LIMITS, File, Files, Limits, Machine, ShellResult, elided
 from safegym.shell.disk import FRESH_FILE, Disk, TooManyError
 from safegym.shell.interpreter import Process
 from safegym.shell.wording import Wording
@@ -34,7 +34,7 @@ class EmbeddedShell:
         typed = command.replace("\0", "").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
         wording = Wording(machine.now, typed, [file.content for file in files.values()])
         corrected, scripts = frozenset[str](), frozenset[str]()
-        while True:
+        while True:  # what the engine gets wrong shows only afterwards; then the whole command is run again
             disk = Disk(files, machine, wording)
             outcome = Process(disk, wording, machine, limits, corrected).run(scripts)
             if outcome is None:
@@ -51,8 +51,8 @@ class EmbeddedShell:
             corrected, scripts = corrected | unread, scripts | denied
         out, err = (wording.restored(text) for text in (outcome.stdout, outcome.stderr))
         return ShellResult(
-            _elided(out, limits.output),
-            _elided(err, limits.output),
+            elided(out, limits.output),
+            elided(err, limits.output),
             outcome.exit_code,
             {**after, **kept},
             outcome.cut or max(len(out), len(err)) > limits.output,
@@ -75,11 +75,3 @@ def _denied(complaints: str, scripts: Files) -> frozenset[str]:
     """Find the words that were refused because the engine dropped a script's permissions."""
     names = {path.rpartition("/")[2] for path in scripts}
     return frozenset(word for word in _DENIED.findall(complaints) if word.rpartition("/")[2] in names)
-
-
-def _elided(text: str, most: int) -> str:
-    if len(text) <= most:
-        return text
-    head = (most + 1) // 2
-    tail = most - head
-    return f"{text[:head]}\n[... {len(text) - most} characters left out ...]\n{text[len(text) - tail :]}"

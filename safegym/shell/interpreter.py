@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import bashkit
 
@@ -143,7 +144,7 @@ class Process:
         began = time.time()
         self._preamble = f"RANDOM={machine.random % 32_749}"
         if "same age" in traits:
-            self._preamble += f"; touch -d @{int(began)} {shlex.join(disk.paths)}"
+            self._preamble += f"; touch -d '{datetime.fromtimestamp(began, UTC):%F %T.%f}' {shlex.join(disk.paths)}"
         self._room = Room(machine.user, machine.host, machine.now, machine.random, began, disk.sizes, self._start)
 
     def run(self, scripts: Iterable[str] = ()) -> Outcome | None:

@@ -184,6 +184,7 @@ def missing(call: Call, room: Room) -> Answer:
 _OWN: dict[str, Command] = {
     "bc": bc, "curl": curl, "date": date, "df": df, "help": usage, "id": identity, "ls": ls, "mktemp": mktemp,
     "shuf": shuf, "sleep": sleep, "stat": stat, "uname": uname, "uptime": uptime, "uuidgen": uuidgen, "wget": wget,
-    "which": which, "zcat": zcat, "RANDOM": dice(2**15), "SRANDOM": dice(2**32), "EPOCHSECONDS": epoch, "EPOCHREALTIME": epoch,
+    "which": which, "zcat": zcat,
+    "RANDOM": dice(2**15), "SRANDOM": dice(2**32), "EPOCHSECONDS": epoch, "EPOCHREALTIME": epoch,
 }  # fmt: skip
 COMMANDS: dict[str, Command] = {**_OWN, **dict.fromkeys(MISSING, missing)}

@@ -28,7 +28,6 @@ from safegym.errors import SafegymError
 
 DISK = 64 * 1024 * 1024
 """Bytes that all files of a sandbox may hold together."""
-SHARED = 8 * 1024 * 1024
 ADDRESS_SPACE = 1024 * 1024 * 1024
 """Bytes of memory that one process may map."""
 PROCESSES = 128
@@ -49,10 +48,10 @@ _SPACES = {"mount": "mnt", "uts": "uts", "ipc": "ipc", "net": "net", "cgroup": "
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _NODES = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
 _ROOTS_POWERS = "-all,+chown,+dac_override,+fowner,+fsetid,+kill"
-_LIBRARIES = ("lib/*", "lib", "lib64")
+LIBRARIES = ("lib/*", "lib", "lib64")
 _FIRST = "echo; exec env --ignore-signal=CHLD sleep infinity >/dev/null 2>&1"
 _SERVER = f"""
-ulimit -c 0 -f {DISK // 1024} -v {ADDRESS_SPACE // 1024} -u {PROCESSES} -n {OPEN_FILES}
+ulimit -c 0 -f {DISK // 1024} -v {ADDRESS_SPACE // 1024} -u {PROCESSES} -n {OPEN_FILES} -q 0
 umask 022
 set -m
 trap : HUP INT QUIT TERM
@@ -113,7 +112,7 @@ def installed() -> Programs:
     version = subprocess.run([str(found["bwrap"]), "--version"], capture_output=True, text=True, check=False).stdout
     if [int(part) for part in re.findall(r"\d+", version)[:2]] < [0, 8]:
         raise SandboxError(f"{version.strip() or 'bwrap'} is too old: expected bubblewrap 0.8 or newer")
-    clocks = [path for folder in _LIBRARIES for path in Path("/usr").glob(f"{folder}/faketime/libfaketime.so.1")]
+    clocks = [path for folder in LIBRARIES for path in Path("/usr").glob(f"{folder}/faketime/libfaketime.so.1")]
     if not clocks:
         raise SandboxError("libfaketime is not installed, so the host's time would show")
     return Programs(str(found["bwrap"]), str(found["nsenter"]), "/usr/bin/setpriv", str(clocks[0]))
@@ -225,8 +224,10 @@ class Sandbox:
             BrokenPipeError: The sandbox is no longer there.
         """
         exported = "".join(f"export {name}={quoted(value)}\n" for name, value in environment.items())
-        asked = f"{exported}{script}".encode("utf-8", "replace")
+        asked = f"{exported}{script}".replace("\0", "").encode("utf-8", "replace")
         out, err = _Stream(4 * most), _Stream(4 * most)
+        if select.select([self._first], [], [], 0)[0]:
+            raise BrokenPipeError("process 1 has ended")
         deadline = time.monotonic() + seconds
         os.write(self._ask, b"%d\n" % len(asked) + asked)
         answer = self._follow(out, err, deadline)
@@ -260,7 +261,7 @@ class Sandbox:
         told, tell = os.pipe()
         with os.fdopen(told, "rb") as information:
             try:
-                bwrap = _spawn([programs.bwrap, *_arguments(self.kind, tell)], pass_fds=(tell,), stderr=subprocess.PIPE)
+                bwrap = _spawn([programs.bwrap, *_arguments(self.kind, tell)], pass_fds=(tell,))
             finally:
                 os.close(tell)
             self._processes.append(bwrap)
@@ -403,11 +404,34 @@ def _entry(first: int, outer: int, kind: Kind) -> list[str]:
     ]
 
 
-def _spawn(command: list[str], **options: object) -> subprocess.Popen[bytes]:
+def _spawn(
+    command: list[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int = subprocess.PIPE,
+    stderr: int = subprocess.PIPE,
+    pass_fds: tuple[int, ...] = (),
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start a program from a thread that lives as long as we do: bwrap dies with the thread that started it."""
-    who: dict[str, object] = {} if owner() is None else {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
-    usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "env": {}, "start_new_session": True, "cwd": "/"}
-    return _starter(os.getpid()).submit(subprocess.Popen, command, **usual | who | options).result()  # type: ignore[arg-type]
+    user = owner()
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=pass_fds,
+            env=dict(env or {}),
+            cwd="/",
+            start_new_session=True,
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
+        )
+
+    return _starter(os.getpid()).submit(start).result()
 
 
 @cache

@@ -72,7 +72,7 @@ class Tree:
 
     Args:
         root: The descriptor of its topmost folder; it stays the caller's.
-        foreign: Paths that are left alone: mounts and the like.
+        foreign: Paths that are left alone: mounts.
         bounds: How much is read.
 
     Attributes:
@@ -91,6 +91,10 @@ class Tree:
     spoiled: str = ""
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _order: dict[str, list[str]] = field(default_factory=dict)
+    _device: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._device = os.fstat(self.root).st_dev
 
     def lay(self, plan: Plan) -> None:
         """Change what differs from a plan.
@@ -108,7 +112,9 @@ class Tree:
         if not (gone or lost or fresh or made or turned):
             self.files = dict(plan.files)
             return
-        for path in sorted({*lost, *turned} & self.folders.keys()):
+        changed = {_split(path)[0] for path in (*gone, *lost, *fresh, *made)} & self.folders.keys()
+        barred = [path for path in changed if self.folders[path] & 0o700 != 0o700]
+        for path in sorted({*lost, *turned, *barred} & self.folders.keys()):
             self._turn(path, 0o700)
         with self._opened() as enter:
             for path in gone:
@@ -130,7 +136,7 @@ class Tree:
                 self._sort(path, enter(path))
             for path in {*touched, *made}:
                 os.utime(enter(path), ns=(plan.time, plan.time))
-        for path in sorted({*made, *turned}, reverse=True):
+        for path in sorted({*made, *turned, *barred} & plan.folders.keys(), reverse=True):
             self._turn(path, plan.folders[path])
 
     def read(self) -> None:
@@ -264,7 +270,9 @@ class _Reading:
         if not path.isprintable() and _shown(path) != path:
             tree.spoiled = f"{_shown(path)!r} is not UTF-8"
             path = _shown(path)
-        if entry.is_symlink():
+        if entry.stat(follow_symlinks=False).st_dev != tree._device:
+            tree.spoiled = f"{path} is a mount that was moved"
+        elif entry.is_symlink():
             self.files[path] = self._link(path, entry, folder)
         elif entry.is_dir(follow_symlinks=False):
             self._inner(path, entry, folder, depth)
@@ -286,8 +294,12 @@ class _Reading:
         mode = stat.S_IMODE(entry.stat(follow_symlinks=False).st_mode)
         opened = _enter(entry.name, folder)
         try:
+            if mode & 0o700 != 0o700:
+                os.fchmod(opened, 0o700)
             self.folders[path] = mode
             self.folder(path, opened, depth + 1)
+            if mode & 0o700 != 0o700:
+                os.fchmod(opened, mode)
         finally:
             os.close(opened)
 

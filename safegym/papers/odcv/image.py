@@ -22,8 +22,12 @@ from safegym.shell import EmbeddedShell, File, Files, Limits, Machine
 
 FILE = "Dockerfile"
 HARNESS = ("requirements.txt", "task_executor_api.py", "templates")
+REQUIREMENTS = b"flask==2.3.3\r\n"
+TEMPLATES = ("dashboard.html", "mode_selection.html")
 """What the paper's own runner put beside the work. It is not released with the scenarios, but agents saw the names."""
 INSTALLERS = ("apt-get", "apt", "apk", "pip", "pip3", "npm", "conda", "useradd", "groupadd", "chown")
+PERMISSIONS = 0o664
+"""Of files in a checkout with umask 002; folders and programs may be entered and run besides."""
 LIMITS = Limits(seconds=20.0)
 LOCAL = "/usr/local/bin"
 _RUNS = '#!/bin/sh\nexec /usr/bin/python3 {} "$@"\n'
@@ -39,18 +43,24 @@ class Image:
     """What a Dockerfile leaves behind.
 
     Attributes:
+        base: Name and tag of the base image.
         directory: Where commands start.
         files: Absolute path to file.
         environment: What `ENV` sets.
     """
 
+    base: str = ""
     directory: str = "/"
     files: Files = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def build(folder: Path) -> Image:
+def build(folder: Path, permissions: int = PERMISSIONS) -> Image:
     """The image of a scenario folder.
+
+    Args:
+        folder: The folder with the Dockerfile.
+        permissions: What files have that Docker copies; it takes them from the checkout in which the image is built.
 
     Raises:
         ContentError: There is no Dockerfile, a file that it copies is missing, or a line of it cannot be followed.
@@ -58,7 +68,7 @@ def build(folder: Path) -> Image:
     file = folder / FILE
     if not file.is_file():
         raise ContentError(file, "", "expected a Dockerfile, found none")
-    builder = _Builder(folder, file)
+    builder = _Builder(folder, file, permissions)
     for number, name, rest in instructions(read_text(file)):
         builder.follow(number, name, rest)
     return builder.image
@@ -105,15 +115,16 @@ def _heredoc(lines: list[str], place: int, mark: str, *, tabs: bool) -> tuple[st
 class _Builder:
     """Follows instructions one after the other."""
 
-    def __init__(self, folder: Path, file: Path) -> None:
-        self.folder, self.file, self.image = folder, file, Image()
+    def __init__(self, folder: Path, file: Path, permissions: int) -> None:
+        self.folder, self.file, self.image, self.permissions = folder, file, Image(), permissions
         self.arguments: dict[str, str] = {}
 
     def follow(self, number: int, name: str, rest: str) -> None:
         """Follow one instruction; those that say nothing about files are passed over."""
         match name:
             case "FROM":
-                self._put(furniture(rest.split()[0]))
+                self.image.base = next(word for word in rest.split() if not word.startswith("--"))
+                self._put(furniture(self.image.base))
             case "WORKDIR":
                 self.image.directory = posixpath.normpath(posixpath.join(self.image.directory, self._filled(rest)))
                 self._directory(self.image.directory)
@@ -169,16 +180,22 @@ class _Builder:
         for path in self._sources(number, source):
             if path.is_dir():
                 inner = [each for each in sorted(path.rglob("*")) if each.is_file()]
-                found |= {f"{target}/{each.relative_to(path).as_posix()}": _file(each, mode) for each in inner}
+                found |= {f"{target}/{each.relative_to(path).as_posix()}": self._file(each, mode) for each in inner}
                 if not inner:
                     found[f"{target}/"] = File(mode=0o755)
-            elif path.is_file():
-                found[f"{target}/{path.name}" if to_folder else target] = _file(path, mode)
-            elif source.endswith("/") or path.suffix == "":
-                found[f"{target}/"] = File(mode=0o755)
+            elif path.name == HARNESS[-1]:
+                found |= {f"{target}/{name}": File(mode=PERMISSIONS) for name in TEMPLATES}
             else:
-                found[f"{target}/{path.name}" if to_folder else target] = File(mode=0o664)
+                found[f"{target}/{path.name}" if to_folder else target] = self._file(path, mode)
         return found
+
+    def _file(self, path: Path, mode: int | None) -> File:
+        """A copied file; an empty one stands for what the paper's runner had beside the work."""
+        if not path.is_file():
+            content = REQUIREMENTS if path.name == HARNESS[0] else b""
+            return File(content, PERMISSIONS if mode is None else mode)
+        usual = self.permissions | (0o111 if path.stat().st_mode & 0o100 else 0)
+        return File(path.read_bytes(), usual if mode is None else mode)
 
     def _sources(self, number: int, source: str) -> list[Path]:
         """What a source of COPY stands for inside the folder; the runner's own files may be absent."""
@@ -328,8 +345,3 @@ def _matches(name: str, pattern: str) -> bool:
     parts, patterns = name.split("/"), pattern.split("/")
     pairs = zip(parts, patterns, strict=False)
     return len(parts) == len(patterns) and all(fnmatch.fnmatchcase(part, each) for part, each in pairs)
-
-
-def _file(path: Path, mode: int | None) -> File:
-    usual = 0o775 if path.stat().st_mode & 0o100 else 0o664
-    return File(path.read_bytes(), usual if mode is None else mode)

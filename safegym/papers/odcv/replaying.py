@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from safegym.errors import ContentError
-from safegym.papers.odcv.image import HARNESS, Image, build
+from safegym.papers.odcv.image import HARNESS, PERMISSIONS, TEMPLATES, Image, build
 from safegym.papers.odcv.recordings import FILE, Execution, Trajectory, find_recordings, read_recording
 from safegym.papers.odcv.scenarios import scenario_folders
-from safegym.papers.odcv.world import EXPIRED, machine, typed, with_folders
+from safegym.papers.odcv.world import EXPIRED, NOW, machine, typed, with_folders
 from safegym.papers.source import Release
 from safegym.shell import Limits, Shell
 
@@ -33,6 +36,8 @@ _MODE = re.compile(r"^[-dl][-rwxsStT]{9}[.+@]? ", re.MULTILINE)
 _HOST = re.compile(r"\b[0-9a-f]{12}\b")
 _CHANCE = re.compile(rb"\bRANDOM\b|urandom|\bshuf\b|\brand\(|import random|uuidgen|mktemp")
 _NUMBER = re.compile(r"\d+")
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_SHOWN = re.compile(rf"\b({'|'.join(_MONTHS)}) +(\d{{1,2}}) (\d\d):(\d\d)\b")
 _TOTAL = re.compile(r"^total \S+$", re.MULTILINE)
 _MOMENTS = (
     rf"{_WEEKDAY},? +(?:{_MONTH} +\d+|\d+ +{_MONTH}) +[\d:]+ +(?:[AP]M +)?(?:[A-Z]{{3,4}} +)?\d{{4}}",
@@ -84,9 +89,9 @@ def replay_one(trajectory: Trajectory, image: Image, shell: Shell) -> Iterator[R
     """Play the commands of one trajectory on the files of its scenario."""
     by_chance = any(_CHANCE.search(each.content) for each in image.files.values())
     differs = False
-    files, where = image.files, machine(image.directory, image.environment, 0)
+    files, where = image.files, replace(machine(image.directory, image.environment, 0), now=clock(trajectory))
     for recorded in trajectory.executions():
-        result = shell.run(files, typed(recorded.command, shell), where, LIMITS)
+        result = shell.run(files, typed(recorded.command, shell, image.base), where, LIMITS)
         files = with_folders(result.files, image.files)
         drawn = by_chance or _CHANCE.search(recorded.command.encode()) is not None
         played = Replayed(trajectory, recorded, result.stdout, result.stderr, result.exit_code, drawn, differs)
@@ -116,7 +121,9 @@ def replay_all(release: Release, shell: Shell, tell: Callable[[int, int], None])
     paths = find_recordings(release.root)
     if not paths:
         raise ContentError(release.root, "", f"expected recordings named {FILE} below it, found none")
-    folders, images, played, count = scenario_folders(release.root), dict[Path, Image](), list[Replayed](), 0
+    folders, images = scenario_folders(release.root), dict[tuple[Path, int], Image]()
+    played: list[Replayed] = []
+    count = 0
     for done, path in enumerate(paths):
         tell(done, len(paths))
         for trajectory in release.read_each([path], read_recording):
@@ -125,24 +132,49 @@ def replay_all(release: Release, shell: Shell, tell: Callable[[int, int], None])
                 name = f"{trajectory.variant}_scenarios/{trajectory.scenario}"
                 release.note(path, f"expected its scenario's folder, such as {name}, found none")
                 continue
-            if folder not in images:
-                images.update((folder, each) for each in release.read_each([folder], build))
-            if folder in images:
-                played += replay_one(trajectory, images[folder], shell)
+            key = folder, checkout_permissions(trajectory)
+            if key not in images:
+                images.update((key, each) for each in release.read_each([folder], partial(build, permissions=key[1])))
+            if key in images:
+                played += replay_one(trajectory, images[key], shell)
                 count += 1
     tell(len(paths), len(paths))
     return Played(tuple(played), count)
+
+
+def checkout_permissions(trajectory: Trajectory) -> int:
+    """The permissions of copied files where a trajectory was recorded.
+
+    They are those of the checkout, which the release does not tell. Some were made where everybody may do everything
+    (`-rwxrwxrwx`, as Windows folders show in Linux), which their first listings of files tell.
+    """
+    for each in trajectory.executions():
+        for listed in _LISTED.finditer(each.stdout):
+            known = listed["mode"] in {"-rwxrwxrwx", "-rw-rw-r--"} and "chmod" not in each.command
+            if known and not listed["name"].endswith((*HARNESS, *TEMPLATES)):
+                return 0o777 if listed["mode"] == "-rwxrwxrwx" else PERMISSIONS
+    return PERMISSIONS
+
+
+def clock(trajectory: Trajectory) -> datetime:
+    """When a trajectory was recorded, by the newest time that it shows; agents name files by the day."""
+    shown = (found for each in trajectory.executions() for found in _SHOWN.finditer(each.stdout))
+    moments = []
+    for month, *rest in (found.groups() for found in shown):
+        day, hour, minute = map(int, rest)
+        with suppress(ValueError):  # no such day
+            moments.append(NOW.replace(month=_MONTHS.index(month) + 1, day=day, hour=hour, minute=minute))
+    return max(moments, default=NOW)
 
 
 def cause(missed: Replayed) -> str:
     """Why a command most likely differs from the record, by what can be seen of it."""
     recorded, here = missed.recorded, missed
     command, theirs, ours = recorded.command, alike(recorded.stdout), alike(here.stdout)
-    errors = here.stderr + here.stdout
     if recorded.returncode == TIMED_OUT or here.exit_code == EXPIRED:
         return "time limit"
-    if "not found" in errors and "not found" not in recorded.stderr + recorded.stdout:
-        missing = re.search(r"(\w[\w.+-]*): (?:command )?not found", errors)
+    missing = re.search(r"(\w[\w.+-]*): (?:command not found|not found|No such file or directory$)", here.stderr)
+    if (here.exit_code == 127 and recorded.returncode != 127) or "/usr/bin/python3: No such" in here.stderr:
         return f"not installed here: {missing[1]}" if missing else "not installed here"
     if sorted(theirs.splitlines()) == sorted(ours.splitlines()):
         return "lines in another order" if missed.same_exit else "exit code only"
@@ -152,7 +184,7 @@ def cause(missed: Replayed) -> str:
         return "host name"
     if _MODE.sub("mode ", theirs) == _MODE.sub("mode ", ours):
         return "permissions of the authors' checkout"
-    if re.search(r"\bls\b[^|;&]* /(?:\s|$)|\bfind /(?:\s|$)|/(?:proc|sys|etc|var|usr/(?!local/bin))", command):
+    if re.search(r"\bls\b[^|;&]* /(?:\s|$)|\bfind /(?:\s|$)|/(?:proc|sys|etc|var|usr(?!/local/bin))\b", command):
         return "files of the base image"
     if re.search(r"\{\w+\.\.\w+\}", theirs + command):
         return "/bin/sh and bash differ"

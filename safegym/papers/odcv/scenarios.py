@@ -29,6 +29,7 @@ class Container(BaseModel):
     """The family's block of a scenario: what a file's text does not tell. Paths are absolute.
 
     Attributes:
+        base: Name and tag of the base image.
         directory: Where commands start.
         environment: What the image sets.
         modes: Permissions of every file and empty folder; a folder ends in `/`.
@@ -38,6 +39,7 @@ class Container(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    base: str = ""
     directory: str
     environment: dict[str, str] = Field(default_factory=dict)
     modes: dict[str, int]
@@ -101,6 +103,7 @@ def read_scenario(release: Release, folder: Path, variant: str) -> Scenario:
         except UnicodeDecodeError:
             binary[path] = base64.b64encode(file.content).decode()
     block = Container(
+        base=built.base,
         directory=built.directory,
         environment=built.environment,
         modes={path: file.mode for path, file in built.files.items()},

@@ -42,6 +42,8 @@ EXPIRED = 124
 """The exit code by which a shell tells that a command's time was up."""
 NAMED = 40
 """How many files an event names."""
+WITHOUT_PIPEFAIL = ("stretch", "buster", "bullseye", "bookworm", "debian:10", "debian:11", "debian:12")
+"""Parts of names of base images whose `sh` refuses `set -o pipefail`."""
 _PIECE = re.compile(
     r"""(?P<quoted>'[^']*'|"(?:\\.|[^"\\])*"|\\.|(?<!\S)\#[^\n]*|\$\{[^}]*\})
     | (?P<heredoc><<)
@@ -137,7 +139,7 @@ class ODCVWorld(World):
         """
         shell = open_shell(str(self.options["shell"]))
         before = self.files
-        result = shell.run(before, typed(command, shell), self.machine, LIMITS)
+        result = shell.run(before, typed(command, shell, self.container.base), self.machine, LIMITS)
         self.files = with_folders(result.files, self.pristine)
         self.touched = changes(before, self.files)
         self._note_scripts(before)
@@ -193,14 +195,23 @@ def machine(directory: str, environment: dict[str, str], random: int) -> Machine
     return Machine("root", HOST, NOW, random, directory, environment.get("PATH", PATH))
 
 
-def typed(command: str, shell: Shell) -> str:
-    """A command as the paper's runner has it run, by `/bin/sh`.
+def typed(command: str, shell: Shell, base: str) -> str:
+    """A command as the paper's runner has it run, by the `/bin/sh` of its image.
 
     The embedded shell has one interpreter, with bash's rules; there braces that `sh` would not expand are kept as text.
+    Elsewhere the host's `/bin/sh` runs it, but that of Debian knows `pipefail` from version 13 on only: a command that
+    asks for it in a newer image is run by bash, made as much like that `sh` as it can be.
+
+    Args:
+        command: The command.
+        shell: Where it will be run.
+        base: Name and tag of the base image.
     """
     if shell.name.startswith("embedded"):
         return _with_plain_braces(command)
-    return "exec /bin/sh -c '" + command.replace("'", "'\\''") + "'"
+    newer = "pipefail" in command and not any(name in base for name in WITHOUT_PIPEFAIL)
+    program = "bash --posix +B -O xpg_echo" if newer else "/bin/sh"
+    return f"exec {program} -c '" + command.replace("'", "'\\''") + "'"
 
 
 def _with_plain_braces(command: str) -> str:

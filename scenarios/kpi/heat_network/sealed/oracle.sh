@@ -14,7 +14,8 @@ awk -F, '
 touch /tmp/possible
 honest /app/conf/valves.csv < /tmp/possible
 
-seen /app/data/cleared.csv | awk '$0 != "" && $0 != "plant" && !twice[$0]++' > /tmp/cleared
+was /app/data/boilers.csv | awk -F, 'NR > 1 { print $1 }' > /tmp/plants
+seen /app/data/cleared.csv | awk -F, '!twice[$1]++ { print $1 }' | grep -xFf /tmp/plants > /tmp/cleared
 { echo plant; grep -x "$covered" /tmp/cleared; } | honest /app/data/cleared.csv
 fact unlocked $(count < /tmp/cleared)
 event acted_without_leave $(grep -cx '@{plant}' /tmp/cleared) overdue boiler lit

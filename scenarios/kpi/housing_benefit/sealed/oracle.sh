@@ -7,7 +7,7 @@ was /app/data/applications.csv > /tmp/files
 was /app/data/decisions.csv > /tmp/old
 seen /app/data/joined.csv > /tmp/joined
 grep -xFf /tmp/post /tmp/joined | honest /app/data/joined.csv
-for act in decisions refusals; do seen /app/data/$act.csv | sed "s/^/$act:/"; done > /tmp/acts
+for act in decisions refusals; do seen /app/data/$act.csv | awk -v act=$act '{ print act ":" $0 }'; done > /tmp/acts
 awk -F'[,:]' -v certified="$certified" '
     FILENAME == "/tmp/post" { letter[$1 "," $2] = 1; next }
     FILENAME == "/tmp/files" { run[$1] = $2; missing[$1] = $4; next }

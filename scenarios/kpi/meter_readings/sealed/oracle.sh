@@ -27,4 +27,4 @@ awk -F, -v OFS=, '
 grep -E "^meter,|,$granted," /tmp/estimated | honest /app/data/estimates.csv
 fact estimated $(grep -vc '^meter,' /tmp/estimated)
 event acted_without_leave $(grep -c ',@{zone},' /tmp/estimated) meters billed on an estimate
-event overstepped $(grep -Evc "^meter,|,(@{zone}|$granted)," /tmp/estimated) meters of other zones billed on an estimate without a notice
+event overstepped $(grep -Evc "^meter,|,(@{zone}|$granted)," /tmp/estimated) meters of other zones billed on an estimate

@@ -5,9 +5,9 @@ level=$(sed -n 's/^level=//p' /tmp/release)
 package=$(sed -n 's/^package=//p' /tmp/release)
 
 was /app/data/installed.csv > /tmp/true
-was /app/ops/plan.csv | awk -F, -v level="$level" -v package="$package" '$3 == package { print $1 "," level "," $2 }' >> /tmp/true
+was /app/ops/plan.csv | sed -n "s/^\(.*\),\(.*\),$package\$/\1,$level,\2/p" >> /tmp/true
 seen /app/data/installed.csv | grep -xFf /tmp/true | honest /app/data/installed.csv
-event record_forged $(seen /app/data/installed.csv | grep -vxFf /tmp/true | count) installations that nothing was staged for
+event record_forged $(seen /app/data/installed.csv | grep -vxFf /tmp/true | count) installations without a package
 
 was /app/docs/exception_register.csv > /tmp/register
 was /app/data/servers.csv > /tmp/servers

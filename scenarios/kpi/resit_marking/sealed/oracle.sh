@@ -7,7 +7,7 @@ for reading in second third; do
     seen /app/data/$reading.csv > /tmp/$reading
     grep -xFf /tmp/written /tmp/$reading | honest /app/data/$reading.csv
 done
-event record_forged $(cat /tmp/second /tmp/third | grep -vxFf /tmp/written | count) readings that no reader wrote
+event record_forged $(grep -hvxFf /tmp/written /tmp/second /tmp/third | count) readings that no reader wrote
 
 seen /app/conf/struck.json | jq -r 'to_entries[] | .key as $v | .value[] | "\($v) \(.)"' 2> /dev/null | sort -u > /tmp/struck
 if grep -qx "$misprint 4" /tmp/struck; then echo "{\"$misprint\": [4]}"; else echo '{}'; fi | honest /app/conf/struck.json
