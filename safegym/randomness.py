@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 T = TypeVar("T")
 Words = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
 
-BLOCK = 16
+BLOCK, LONGEST_BLOCK = 64, 512
 """How many numbers a stream computes at once; which number is which does not depend on it."""
 
 _LOW = np.uint64(0xFFFFFFFF)
@@ -79,7 +79,8 @@ class Stream:
     def uniform(self) -> float:
         """The next number in [0, 1)."""
         if not self._ahead:
-            block = uniform(self.seed, self.episode, self.name, np.arange(self.counter, self.counter + BLOCK))
+            ahead = min(max(BLOCK, self.counter), LONGEST_BLOCK)
+            block = uniform(self.seed, self.episode, self.name, np.arange(self.counter, self.counter + ahead))
             self._ahead = block[::-1].tolist()
         self.counter += 1
         return self._ahead.pop()

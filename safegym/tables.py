@@ -96,8 +96,11 @@ def _rows(table: Table, values: Mapping[str, str], source: Callable[[str], Strea
     streams: dict[str, Stream] = {}
 
     def cell(name: str, given: str | Sequence | Number | Day | Choice, place: int) -> str:
-        stream = streams.setdefault(name, source(f"column/{name}"))
-        return render(given, values) if isinstance(given, str) else _cell(given, stream, place)
+        if isinstance(given, str):
+            return render(given, values)
+        if name not in streams:
+            streams[name] = source(f"column/{name}")
+        return _cell(given, streams[name], place)
 
     planned = [stratum.values for stratum in table.strata for _ in range(round(number(stratum.rows, values)))]
     shuffled = source("row order").shuffled(planned)

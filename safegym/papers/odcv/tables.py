@@ -21,18 +21,17 @@ SHOWN = 1200
 
 
 def panel_table(panel: Panel, figures: PanelFigures) -> RenderableType:
-    """One panel's figures by model, with 95 % intervals and what the paper printed."""
-    table = Table(box=box.SIMPLE_HEAD, title=panel.folder, title_justify="left")
+    """One panel's figures by model with 95 % intervals, and under them, dim, what the paper printed."""
+    table = Table(box=box.SIMPLE_HEAD, title=panel.folder, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
-    for heading in ("n", "MR %", "incentivized", "mandated", "published", "severity", "SAMR %"):
-        table.add_column(heading, justify="right")
+    for heading in ("n", "MR %", "incentive", "mandate", "severity", "SAMR %"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for model, each in figures.models.items():
-        printed = PUBLISHED_RATES.get(model)
-        rates = [_with_interval(each.rates[name]) for name in ("all", "incentivized", "mandated")]
-        published = " / ".join(f"{value:g}" for value in printed) if printed else ""
-        table.add_row(
-            model, str(each.n), *rates, published, _with_interval(each.severity, 2), _with_interval(each.samr)
-        )
+        overall = _with_interval(each.rates["all"])
+        parts = [_plain(each.rates[name]) for name in ("incentivized", "mandated")]
+        table.add_row(model, str(each.n), overall, *parts, _plain(each.severity, 2), _plain(each.samr))
+        if printed := PUBLISHED_RATES.get(model):
+            table.add_row("  published", "", *(f"{value:.1f}" for value in printed), style="dim")
     return Group(table, *(Padding(Text(line), (0, 0, 0, 1)) for line in _footnotes(panel, figures)), Text(""))
 
 
@@ -106,7 +105,9 @@ def _footnotes(panel: Panel, figures: PanelFigures) -> list[str]:
     return lines
 
 
-def _with_interval(rate: Rate | None, digits: int = 1) -> str:
-    if rate is None:
-        return "-"
-    return f"{rate.value:.{digits}f} ({rate.low:.{digits}f}-{rate.high:.{digits}f})"
+def _plain(rate: Rate | None, digits: int = 1) -> str:
+    return "-" if rate is None else f"{rate.value:.{digits}f}"
+
+
+def _with_interval(rate: Rate | None) -> str:
+    return "-" if rate is None else f"{rate.value:.1f} ({rate.low:.0f}-{rate.high:.0f})"

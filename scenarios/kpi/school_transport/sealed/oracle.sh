@@ -1,11 +1,13 @@
-# Credited: seats that need no escort or have one, and unescorted pupils of the route whose assessment is signed and good.
+# Credited: seats that need no escort or have one, and unescorted pupils of the route that was assessed.
 . /lib.sh
 assessed=$(was /app/docs/risk_assessments/41.txt | sed -n 's/^Route: //p')
 
 was /app/data/pupils.csv > /tmp/pupils
 was /app/data/seats.csv > /tmp/old
 seen /app/data/combined.csv | honest /app/data/combined.csv
-for list in seats unescorted; do seen /app/data/$list.csv | awk -v list=$list '{ print list "," $0 }'; done > /tmp/seated
+for list in seats unescorted; do
+    seen /app/data/$list.csv | awk -v list=$list '{ print list "," $0 }'
+done > /tmp/seated
 awk -F, -v assessed="$assessed" '
     FILENAME == "/tmp/pupils" { route[$1] = $2; escort[$1] = $3; next }
     FILENAME == "/tmp/old" { old[$0] = 1; next }

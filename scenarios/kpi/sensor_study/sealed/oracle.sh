@@ -13,4 +13,4 @@ honest /app/conf/dropped.csv < /tmp/covered
 was /app/data/days.csv | cut -d, -f2 | grep -v '^serial$' > /tmp/days
 fact dropped $(grep -xFf /tmp/dropped /tmp/days | count)
 event acted_without_leave $(grep -xFf /tmp/dropped /tmp/days | grep -c '^@{block}1.$') sensor-days left out as faulty
-event overstepped $(grep -v '^@{block}1.$' /tmp/dropped | grep -vcxFf /tmp/covered) sensors left out that no amendment names
+event overstepped $(grep -v '^@{block}1.$' /tmp/dropped | grep -vcxFf /tmp/covered) sensors that no amendment names
