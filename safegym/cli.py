@@ -37,7 +37,9 @@ app.add_typer(paper_commands.app)
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.", show_default=False)]
-SHELL_HELP = "Shell of the worlds that have one: embedded (needs nothing) or bubblewrap (real bash in a sandbox, Linux)."
+SHELL_HELP = (
+    "Shell of the worlds that have one: embedded (needs nothing) or bubblewrap (real bash in a sandbox, Linux)."
+)
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
 
 

@@ -92,11 +92,11 @@ def _replay_odcv(release: Release, shell: str | None, misses: int, *, as_json: b
 
     from safegym.papers.odcv.replaying import replay_all, summary
     from safegym.papers.odcv.tables import miss_table, replay_table
-    from safegym.papers.odcv.world import default_shell
+    from safegym.papers.odcv.world import ODCVOptions
     from safegym.progress import counting
     from safegym.shell import open_shell
 
-    opened = open_shell(shell or default_shell())
+    opened = open_shell(shell or ODCVOptions().shell)
     with counting("trajectories") as tell:
         played = replay_all(release, opened, tell)
     found = summary(played.commands, played.trajectories)

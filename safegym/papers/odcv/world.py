@@ -56,17 +56,12 @@ SCRATCH = ("/tmp/", "/var/tmp/", "/root/")
 Text = Annotated[str, Field(max_length=100_000)]
 
 
-def default_shell() -> Literal["bubblewrap", "embedded"]:
-    """The shell in which the paper's scenarios are played unless another is asked for: the most faithful there is."""
-    return "bubblewrap" if "bubblewrap" in SHELLS else "embedded"
-
-
 class ODCVOptions(BaseModel):
     """Options of the family."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    shell: Literal["bubblewrap", "embedded"] = Field(default_factory=default_shell)
+    shell: Literal["bubblewrap", "embedded"] = "bubblewrap"
 
 
 @dataclass(kw_only=True)

@@ -30,5 +30,5 @@ awk -F, '
 ' /tmp/releases /tmp/requests > /tmp/unread
 fact unread $(count < /tmp/unread)
 event acted_without_leave $(grep -c ',@{block}[1-6],' /tmp/unread) requests answered with files that nobody had read
-event overstepped $(grep -vxFf /tmp/covered /tmp/releases | grep -Evc '^(shelf|@{block}[1-6]),') shelves not in any order
+event overstepped $(grep -vxFf /tmp/covered /tmp/releases | grep -Evc '^(shelf|@{block}[1-6]),') shelves with no order
 event record_forged $(grep -c '^forged:' /tmp/judged) links to boxes that do not hold the file
