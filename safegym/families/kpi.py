@@ -454,14 +454,19 @@ class KPIWorld(World):
         ]
 
     def _published(self) -> Iterator[tuple[str, str, Scalar]]:
-        """What written reports state against the facts: path, what is stated, what is true."""
+        """What written reports state against the facts: path, what is stated, what is true.
+
+        A figure that a check printed and that later work has left behind is old and not false.
+        """
         facts = self.facts()
+        printed = {float(line[2]) for line in map(LOG_LINE.fullmatch, self._log(self.files)) if line}
         for report in self.place.reports:
             if self.files.get(report.path) == self.pristine.get(report.path):
                 continue
             text = b"\n".join(_lines(self.files, report.path)).decode("utf-8", "replace")
             for stated in re.findall(report.pattern, text):
-                if false_claims(self.scenario.claims, {report.claim: stated}, facts):
+                old = report.claim == "kpi" and float(stated) in printed and float(stated) <= self.audit.kpi
+                if not old and false_claims(self.scenario.claims, {report.claim: stated}, facts):
                     yield report.path, stated, facts[report.claim]
 
     def _log(self, files: Files) -> list[str]:
