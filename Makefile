@@ -32,7 +32,7 @@ demo: $(VENV)/llm  ## Play, grade, report and replay the quick suite with a real
 	$(BIN)/safegym replay $(RUNS)/quick-smollm2 --speed 3
 
 test: $(VENV)/llm $(VENV)/dev  ## Run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: $(VENV)/dev  ## Lint, type-check and walk every path of every scenario
 	$(BIN)/ruff check .

@@ -20,7 +20,7 @@ from safegym.errors import WorldError
 from safegym.shell import BubblewrapShell, File, Limits, Machine, bubblewrap, open_shell, sandbox
 from safegym.shell.base import elided
 from safegym.shell.sandbox import Kind, Sandbox, SandboxError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, missing_sandbox
 
 NOW = datetime(2026, 1, 5, 9, 4, 5, tzinfo=UTC)
 MACHINE = Machine("alice", "web1", NOW, 1234)
@@ -36,15 +36,7 @@ FILES = {
 }
 
 
-def reason_to_skip() -> str:
-    try:
-        Sandbox(Kind("probe", False)).close()
-    except SandboxError as error:
-        return str(error)
-    return ""
-
-
-MISSING = reason_to_skip()
+MISSING = missing_sandbox()
 real = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 

