@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from safegym.errors import WorldError
 from safegym.shell import BubblewrapShell, File, Limits, Machine, bubblewrap, open_shell, sandbox
 from safegym.shell.base import elided
-from safegym.shell.sandbox import Kind, Sandbox, SandboxError
+from safegym.shell.sandbox import SandboxError
 from tests.conftest import ROOT, missing_sandbox
 
 NOW = datetime(2026, 1, 5, 9, 4, 5, tzinfo=UTC)

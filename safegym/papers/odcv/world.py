@@ -19,7 +19,7 @@ from safegym.families.base import Family, World, parse_block
 from safegym.papers.odcv.recordings import TIMED_OUT
 from safegym.papers.odcv.scenarios import FAMILY, Container
 from safegym.records import SAY, Change, Claims, Event, ToolCall, ToolResult
-from safegym.shell import SHELLS, Files, Limits, Machine, Shell, open_shell
+from safegym.shell import Files, Limits, Machine, Shell, open_shell
 from safegym.slots import stream
 from safegym.tools import Tool, tool, tools_of
 
