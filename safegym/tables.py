@@ -100,7 +100,7 @@ def _rows(table: Table, values: Mapping[str, str], source: Callable[[str], Strea
             return render(given, values)
         if name not in streams:
             streams[name] = source(f"column/{name}")
-        return _cell(given, streams[name], place)
+        return render(_cell(given, streams[name], place), values)
 
     planned = [stratum.values for stratum in table.strata for _ in range(round(number(stratum.rows, values)))]
     shuffled = source("row order").shuffled(planned)
