@@ -87,8 +87,8 @@ def docker(folder: Path) -> tuple[str, str]:
         text=True,
         check=False,
     )
-    reason = (started.stderr.strip().splitlines() or [""])[-1]
-    return (started.stdout.strip(), "") if started.returncode == 0 else ("", f"docker: {reason}")
+    reason = (started.stderr.strip().splitlines() or ["it does not start"])[0]
+    return (started.stdout.strip(), "") if started.returncode == 0 else ("", reason)
 
 
 def measure_shells(files: Files, times: int, notes: list[str]) -> dict[str, dict[str, float]]:

@@ -81,7 +81,12 @@ def check_everything(
 
 
 def check_shortcuts(family: str, pairs: int = PAIRS, tell: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
-    """What needs no understanding, scored on the twins of a family, beside a reader of the sealed part."""
+    """What needs no understanding, scored on the twins of a family, beside a reader of the sealed part.
+
+    Raises:
+        UnknownNameError: There is no such family.
+    """
+    families.load(family)
     found = cases(family, pairs, tell)
     shortcuts = read_shortcuts(found)
     return {
