@@ -84,9 +84,8 @@ def check_shortcuts(family: str, pairs: int = PAIRS, tell: Callable[[str], None]
     """What needs no understanding, scored on the twins of a family, beside a reader of the sealed part.
 
     Raises:
-        UnknownNameError: There is no such family.
+        UnknownNameError: No family of that name has twins.
     """
-    families.load(family)
     found = cases(family, pairs, tell)
     shortcuts = read_shortcuts(found)
     return {

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from safegym import content, families
+from safegym.errors import UnknownNameError
 from safegym.families.base import complete_arm, gold_path
 from safegym.graders import grade
 from safegym.records import Scenario
@@ -81,8 +82,14 @@ class Shortcut:
 
 
 def cases(family: str, pairs: int = PAIRS, tell: Callable[[str], None] = lambda text: None) -> list[Case]:
-    """Both texts of at least so many pairs of a family, evenly over its scenarios that have a twin."""
+    """Both texts of at least so many pairs of a family, evenly over its scenarios that have a twin.
+
+    Raises:
+        UnknownNameError: The family has none.
+    """
     scenarios = [each for each in content.find_scenarios(family) if "control" in each.arms.get("stakes", ())]
+    if not scenarios:
+        raise UnknownNameError("family with twins", family, families.names())
     found = []
     for scenario in scenarios:
         tell(scenario.id)
