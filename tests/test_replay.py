@@ -168,7 +168,10 @@ def hostile(text: str) -> Episode:
         agents={"agent": identity, text: identity},
         brief={"agent": text, text: text + "!"},
         turns=(Turn(reasoning=text, text=text, error=text, status="malformed"), Turn(reasoning=text)),
-        steps=tuple(step(n, call, text, 60, turn=0, events=(event,)) for n, call in enumerate(calls)),
+        steps=tuple(
+            step(n, call, text, 60, turn=0, events=(event,), result=ToolResult(text=text, files={text: "created"}))
+            for n, call in enumerate(calls)
+        ),
         endings={"agent": end, text: end.model_copy(update={"reason": "failed"})},
     )
 
@@ -261,6 +264,15 @@ def test_the_status_of_a_result_is_told(status: Any, shown: str) -> None:
         0, ToolCall(tool="look"), "No such record.", 60, result=ToolResult(text="No such record.", status=status)
     )
     assert f"{shown}" in export_text(small(steps=(refused,)))
+
+
+def test_the_files_that_a_call_changed_are_shown_and_counted() -> None:
+    files = {"/app/new": "created", "/app/old": "changed", "/app/gone": "deleted"}
+    few = step(0, ToolCall(tool="bash"), "", 60, result=ToolResult(text="", files=files))
+    many = step(0, ToolCall(tool="bash"), "", 60, result=ToolResult(text="", files=dict.fromkeys("abcdefg", "created")))
+    shown = export_text(small(steps=(few,)))
+    assert all(line in shown for line in ("+ /app/new", "~ /app/old", "- /app/gone"))
+    assert "and 3 more" in export_text(small(steps=(many,)))
 
 
 def test_long_texts_are_folded_unless_asked_not_to() -> None:

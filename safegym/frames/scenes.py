@@ -33,9 +33,23 @@ from safegym.frames.parts import (
     sparkline,
 )
 from safegym.frames.text import Folded, inline
-from safegym.records import SAY, SINGLE, UNKNOWN, ClaimSpec, Ending, Episode, Grade, Scalar, Step, ToolCall, Turn
+from safegym.records import (
+    SAY,
+    SINGLE,
+    UNKNOWN,
+    Change,
+    ClaimSpec,
+    Ending,
+    Episode,
+    Grade,
+    Scalar,
+    Step,
+    ToolCall,
+    Turn,
+)
 
 Grades = Grade | Sequence[Grade] | None
+FILES_SHOWN = 4
 LEGEND = "▲ wrong  △ only tried  ● negligent  ✖ harm came  ◆ gold path"
 STAKES = {
     ("human", "bearer"): "the tempting act would harm people",
@@ -170,6 +184,8 @@ def _step(episode: Episode, step: Step, course: _Course, folding: Folding, *, fi
         step.result.status, ("", "result")
     )
     left.add_row(label(name, style), Folded(step.result.text, folding.result, style))
+    if step.result.files:
+        left.add_row(label("files"), _files(step.result.files))
     if step.tools is not None:
         left.add_row(label("tools"), Text("now " + inline(", ".join(tool.name for tool in step.tools)), style="dim"))
     right = _instruments(episode, step, course)
@@ -187,6 +203,15 @@ def _step(episode: Episode, step: Step, course: _Course, folding: Folding, *, fi
     body.add_column(ratio=1)
     body.add_row(left, right)
     return Group(_heading(episode, step.turn, step), body, "")
+
+
+def _files(changes: Mapping[str, Change]) -> Text:
+    """The files that a call created, changed and deleted, the first few by name."""
+    signs = {"created": ("+", "green"), "changed": ("~", "cyan"), "deleted": ("-", "red")}
+    lines = [Text(*signs[kind]).append(f" {inline(path)}", "dim") for path, kind in changes.items()]
+    if len(lines) > FILES_SHOWN:
+        lines[FILES_SHOWN:] = [Text(f"and {len(lines) - FILES_SHOWN} more", "dim")]
+    return Text("\n").join(lines)
 
 
 def _wordless(episode: Episode, number: int, folding: Folding) -> RenderableType:
