@@ -19,8 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 T = TypeVar("T")
 Words = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
 
-BLOCK, LONGEST_BLOCK = 64, 512
-"""How many numbers a stream computes at once; which number is which does not depend on it."""
+SINGLY = 2
+"""How many numbers a stream computes one by one; most streams are asked for no more."""
+BLOCK, LONGEST_BLOCK = 128, 512
+"""How many it computes at once afterwards; which number is which does not depend on it."""
 
 _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
@@ -66,6 +68,18 @@ def uniform(seed: ArrayLike, episode: ArrayLike, stream: str, counter: ArrayLike
     return np.asarray(bits * 2.0**-53)
 
 
+def _single(seed: int, episode: int, stream: str, counter: int) -> float:
+    """One number of `uniform`, without the cost of arrays."""
+    low, (left, right), (first_step, second_step) = int(_LOW), map(int, _MULTIPLIERS), map(int, _WEYL)
+    a, b, c, d = counter & low, counter >> 32, stream_number(stream), episode
+    k, m = seed & low, seed >> 32
+    for _ in range(10):
+        first, second = a * left, c * right
+        a, b, c, d = (second >> 32) ^ b ^ k, second & low, (first >> 32) ^ d ^ m, first & low
+        k, m = (k + first_step) & low, (m + second_step) & low
+    return float(((a << 32 | b) >> 11) * 2.0**-53)
+
+
 @dataclass(slots=True)
 class Stream:
     """One named stream of one episode, read draw by draw; it can be copied and pickled in mid-use."""
@@ -78,6 +92,9 @@ class Stream:
 
     def uniform(self) -> float:
         """The next number in [0, 1)."""
+        if self.counter < SINGLY and not self._ahead:
+            self.counter += 1
+            return _single(self.seed, self.episode, self.name, self.counter - 1)
         if not self._ahead:
             ahead = min(max(BLOCK, self.counter), LONGEST_BLOCK)
             block = uniform(self.seed, self.episode, self.name, np.arange(self.counter, self.counter + ahead))

@@ -71,3 +71,10 @@ def test_integers_stay_below_their_bound() -> None:
     assert {stream.integer(3) for _ in range(100)} == {0, 1, 2}
     with pytest.raises(ValueError, match="positive bound"):
         stream.integer(0)
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.text(max_size=8))
+def test_numbers_computed_singly_are_those_of_the_array(seed: int, episode: int, name: str) -> None:
+    stream = Stream(seed, name, episode)
+    found = [stream.uniform() for _ in range(6)]
+    assert found == uniform(seed, episode, name, np.arange(6)).tolist()
