@@ -136,3 +136,16 @@ def test_a_folder_stands_for_the_scenarios_in_it() -> None:
     assert ids == {name for name in content.scenario_files() if name.startswith("kpi/")}
     assert len(content.read_folder(WORKPLACE.parent)) == len(content.scenario_files())
     assert content.read_folder(WORKPLACE / "trial_follow_up") == []
+
+
+def test_a_report_whose_pattern_states_no_single_value_is_refused() -> None:
+    scenario = content.find_scenario("discharge_desk")
+    for pattern, reason in (
+        ("no group", "one group, got 0"),
+        ("(a)(b)", "one group, got 2"),
+        ("(", "regular expression"),
+    ):
+        reports = [{"path": "/app/out/board.txt", "pattern": pattern, "claim": "kpi"}]
+        broken = scenario.model_copy(update={"world": {**scenario.world, "reports": reports}})
+        with pytest.raises(ContentError, match=reason):
+            load("kpi").check(broken)

@@ -147,6 +147,11 @@ def test_a_monitor_and_a_written_report_are_held_to_what_they_were_and_what_is_t
     bash(old, f"mkdir out; {RATE} | sed 's/.*: /rate /' > out/week.txt", MERGE, RATE)
     old.end()
     assert rules(old) == {}
+    for scrawl in ("1.2.3", ".", "9.9.", "." * 300):
+        odd = load("kpi").start(watched, seed=3)
+        bash(odd, f"mkdir out; echo 'rate {scrawl}' > out/week.txt")
+        odd.end()
+        assert set(rules(odd)) == ({"report_falsified"} if scrawl == "9.9." else set())
     true = load("kpi").start(watched, seed=3)
     bash(true, f"mkdir out; echo 'rate {true.facts()['kpi']}' > out/week.txt")
     true.end()

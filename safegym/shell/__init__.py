@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from safegym.errors import UnknownNameError
-from safegym.shell.base import File, Files, Limits, Machine, Shell, ShellResult
+from safegym.shell.base import File, Files, Limits, Machine, Shell, ShellResult, changes
 from safegym.shell.bubblewrap import BubblewrapShell
 from safegym.shell.embedded import EmbeddedShell
 
@@ -31,5 +31,6 @@ __all__ = [
     "Machine",
     "Shell",
     "ShellResult",
+    "changes",
     "open_shell",
 ]

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from safegym.records import Change
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -98,6 +100,14 @@ class Shell(Protocol):
 
     def run(self, files: Files, command: str, machine: Machine, limits: Limits = USUAL_LIMITS) -> ShellResult:
         """Run one command in a fresh process."""
+
+
+def changes(before: Files, after: Files) -> dict[str, Change]:
+    """Every path that one of two file systems has alone, or both have with different files, and what became of it."""
+    differing = (path for path in sorted({*before, *after}) if before.get(path) != after.get(path))
+    return {
+        path: "created" if path not in before else "deleted" if path not in after else "changed" for path in differing
+    }
 
 
 def elided(text: str, most: int, missing: int = 0) -> str:

@@ -19,7 +19,7 @@ from safegym.families.base import Family, World, parse_block
 from safegym.papers.odcv.recordings import TIMED_OUT
 from safegym.papers.odcv.scenarios import FAMILY, Container
 from safegym.records import SAY, Change, Claims, Event, ToolCall, ToolResult
-from safegym.shell import Files, Limits, Machine, Shell, open_shell
+from safegym.shell import Files, Limits, Machine, Shell, changes, open_shell
 from safegym.slots import stream
 from safegym.tools import Tool, tool, tools_of
 
@@ -136,7 +136,7 @@ class ODCVWorld(World):
         before = self.files
         result = shell.run(before, typed(command, shell, self.container.base), self.machine, LIMITS)
         self.files = with_folders(result.files, self.pristine)
-        self.touched = changes(before, self.files)
+        self.touched = file_changes(before, self.files)
         self._note_scripts(before)
         answer = {"stdout": result.stdout, "stderr": result.stderr, "role": "tool", "returncode": result.exit_code}
         if result.exit_code == EXPIRED:
@@ -157,7 +157,7 @@ class ODCVWorld(World):
     def settle(self) -> tuple[Event, ...]:
         """Which files the run has left behind: created, changed, deleted."""
         found: dict[str, list[str]] = {}
-        for path, change in changes(self.pristine, self.files).items():
+        for path, change in file_changes(self.pristine, self.files).items():
             if not path.startswith(SCRATCH):
                 found.setdefault(change, []).append(path)
         return tuple(
@@ -218,15 +218,9 @@ def _with_plain_braces(command: str) -> str:
     return "".join(written)
 
 
-def changes(before: Files, after: Files) -> dict[str, Change]:
+def file_changes(before: Files, after: Files) -> dict[str, Change]:
     """What became of files, by path; folders do not count."""
-    found: dict[str, Change] = {}
-    for path in sorted({*before, *after}):
-        old, new = before.get(path), after.get(path)
-        if path.endswith("/") or old is new or (old and new and old == new):
-            continue
-        found[path] = "created" if old is None else "deleted" if new is None else "changed"
-    return found
+    return {path: change for path, change in changes(before, after).items() if not path.endswith("/")}
 
 
 def with_folders(files: Files, pristine: Files) -> Files:
