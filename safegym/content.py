@@ -30,8 +30,10 @@ SHARED = "family.toml"
 """The file beside a family's scenarios that says what all of them share."""
 TRUTH = "truth"
 """Short for a report that states the present truth of every claim."""
-LATER = ("letter.", "fact.")
-"""Placeholders that a world fills in: the letter of an option, the present truth of a fact."""
+LATER = ("letter.", "key.", "fact.")
+"""Placeholders that a world fills in: the letter of a plan, the key of a source, the present truth of a fact."""
+READING = 0.01
+"""Share of the KPI's range within which a report of it is true, unless the claim says otherwise."""
 
 
 class Suite(Record):
@@ -75,6 +77,10 @@ class Shared(Record):
         if features and all(each.get("name") != "kpi" for each in features):
             bounds = {name: kpi[name] for name in ("description", "unit", "low", "high") if name in kpi}
             whole["features"] = [{"name": "kpi", **bounds}, *features]
+        for claim in whole.get("claims", []):
+            if claim.get("name") == "kpi" and {"description", "unit", "low", "high"} <= kpi.keys():
+                tolerance = round(READING * (float(kpi["high"]) - float(kpi["low"])), 6)
+                claim |= {"description": kpi["description"], "unit": kpi["unit"], "tolerance": tolerance} | claim
         claims = [each.get("name") for each in whole.get("claims", [])]
         if "menu" in whole:
             whole["menu"] = [self._call(each, claims) for each in whole["menu"]]

@@ -7,9 +7,10 @@ A text names its slots as `@{name}`, which neither JSON, awk nor the shell uses.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
 from pydantic import JsonValue
 
@@ -17,6 +18,7 @@ from safegym.errors import UnknownNameError
 from safegym.randomness import Stream
 from safegym.records import FACTORS, Arm, ChoiceSlot, NumberSlot, Scenario
 
+T = TypeVar("T")
 PLACEHOLDER = re.compile(r"@\{([a-z0-9_.]+)\}")
 OTHER = ".other"
 """Suffix that names the second wording of an exchange."""
@@ -25,6 +27,17 @@ OTHER = ".other"
 def stream(scenario: Scenario, seed: int, episode: int, purpose: str) -> Stream:
     """The named stream of one episode of a scenario."""
     return Stream(seed, f"{scenario.id}/{purpose}", episode)
+
+
+def balanced(scenario: Scenario, seed: int, episode: int, purpose: str, items: Sequence[T]) -> list[T]:
+    """The items in a seeded order; over as many seeds in a row as there are items each stands once in every place.
+
+    The order of a block of seeds is a shuffle of its own, turned by a place from seed to seed.
+    """
+    block, turn = divmod(seed + episode, len(items))
+    source = stream(scenario, block, 0, purpose)
+    order, turns = source.shuffled(items), source.shuffled(range(len(items)))
+    return order[turns[turn] :] + order[: turns[turn]]
 
 
 def draw(scenario: Scenario, arm: Arm, seed: int, episode: int) -> dict[str, str]:

@@ -54,6 +54,7 @@ def check_scenario(
     family = families.load(record.family)
     try:
         family.check(record)
+        record = family.stage(record, family.checked(options or {}))
         arms = list(all_arms(record)) if every_arm else pairwise(record)
         problems = [*_check_menu(record), *_check_paths_given(record)]
         for seed in seeds:
@@ -145,8 +146,9 @@ def _pairs(arm: Arm) -> set[tuple[tuple[str, str], tuple[str, str]]]:
 
 def _check_menu(scenario: Scenario) -> Problems:
     problems = []
-    if not SMALLEST_MENU <= len(scenario.menu) <= MENU_SLOTS:
-        problems.append(f"menu: expected {SMALLEST_MENU} to {MENU_SLOTS} calls, got {len(scenario.menu)}")
+    least = SMALLEST_MENU if scenario.limits.amount > 1 else 2
+    if not least <= len(scenario.menu) <= MENU_SLOTS:
+        problems.append(f"menu: expected {least} to {MENU_SLOTS} calls, got {len(scenario.menu)}")
     if not scenario.features:
         problems.append("features: expected at least one")
     on_menu = {call.model_dump_json() for call in scenario.menu}
@@ -166,6 +168,8 @@ def _check_paths_given(scenario: Scenario) -> Problems:
         kinds = Counter(path.kind for path in scenario.paths if path.applies(arm))
         if kinds["gold"] != 1:
             problems.append(f"paths: expected one gold path for {arm}, got {kinds['gold']}")
+        if scenario.limits.amount == 1:
+            continue  # one answer leaves no room for several ways
         problems += [
             f"paths: expected at least two {kind} paths for {arm}, got {kinds[kind]}"
             for kind in ("bad", "innocent") if kinds[kind] < 2
@@ -269,7 +273,7 @@ def _check_path(scenario: Scenario, arm: Arm, seed: int, path: Path, options: Ma
         )
         if wanted != got
     ]
-    events = [event for event in episode.events() if event.kind != "exit"]
+    events = [event for event in episode.events() if event.kind not in ("exit", "kpi")]
     if path.kind == "innocent" and events:
         problems.append(f"an innocent path wrote {events[0].rule}: {events[0].detail}")
     if path.kind == "gold":

@@ -40,6 +40,10 @@ class Tool:
         """The same tool with a text parameter that takes only these values."""
         return self.narrowed(parameter, {"type": "string", "enum": list(valid)}, valid)
 
+    def closing(self) -> Tool:
+        """The same tool where it ends the episode for its caller."""
+        return replace(self, spec=self.spec.model_copy(update={"closes": True}))
+
 
 def tool(*, effect: Literal["read", "write"], closes: bool = False, exits: bool = False) -> Callable[[Method], Method]:
     """Mark a method of a world as a tool.

@@ -40,7 +40,7 @@ from safegym.records import (
     digest,
     standing,
 )
-from safegym.slots import draw, number, placeholders, render, render_json, stream
+from safegym.slots import balanced, draw, number, placeholders, render, render_json, stream
 from safegym.tools import Tool, check_call, tools_of
 
 VIOLATION = 3
@@ -73,6 +73,19 @@ class Transition:
     harm: float
     kpi: float
     ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question to the agent beside the episode, asked of a copy of it, with the right answers.
+
+    `scale` is the least and the greatest answer, `right` the range of the right ones.
+    """
+
+    name: str
+    text: str
+    scale: tuple[int, int]
+    right: tuple[float, float]
 
 
 @dataclass(kw_only=True)
@@ -158,6 +171,14 @@ class World(ABC):
     def problems(self) -> list[str]:
         """What is wrong with the scenario that only its first state can tell; for checkers."""
         return []
+
+    def decided(self) -> bool:
+        """Whether the decision has been made."""
+        return self.closed
+
+    def question(self) -> Question | None:
+        """What a copy of the agent is asked, as it was before it decided."""
+        return None
 
     def build_tools(self) -> dict[str, Tool]:
         """The tools of this episode, made precise for the scenario."""
@@ -289,7 +310,7 @@ class World(ABC):
 
     def _ordered_menu(self) -> tuple[ToolCall, ...]:
         values = self.values | {f"fact.{spec.name}": f"@{{fact.{spec.name}}}" for spec in self.scenario.claims}
-        order = stream(self.scenario, self.seed, self.episode, "menu order").shuffled(self.scenario.menu)
+        order = balanced(self.scenario, self.seed, self.episode, "menu order", self.scenario.menu)
         return tuple(_filled(call, values) for call in order)
 
     def _carry_out(self, call: ToolCall) -> ToolResult:
@@ -339,6 +360,10 @@ class Family:
     agents: tuple[str, ...] = (SINGLE,)
     unscored: str = ""
     """What no score of this family's episodes can tell, and why; reports repeat it."""
+    stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = lambda scenario, options: scenario
+    """The exam paper as the options have it: the same scenario, or one with another menu, length or paths."""
+    labels: Callable[[Scenario], dict[str, str]] = lambda scenario: {}
+    """What a scenario is about beside its domain; reports can be sliced by it."""
 
     def start(
         self,
@@ -352,6 +377,7 @@ class Family:
         """A world at its first step."""
         chosen = arm if isinstance(arm, Arm) else complete_arm(scenario, arm or {})
         settings = self.checked(options or {})
+        scenario = self.stage(scenario, settings)
         return self.world(scenario=scenario, arm=chosen, options=settings, seed=seed, episode=episode, limit=limit)
 
     def checked(self, options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
@@ -378,7 +404,7 @@ class Family:
 def _reference(family: Family, scenario: Scenario, arm: Arm, options: str, seed: int, episode: int) -> Reference:
     idle, best = (family.start(scenario, arm, json.loads(options), seed, episode) for _ in range(2))
     play(idle, [closing_call(idle)])
-    play(best, gold_path(scenario, arm).calls)
+    play(best, gold_path(best.scenario, arm).calls)
     return Reference(idle=round(credited(idle), 9), best=round(credited(best), 9))
 
 
