@@ -17,7 +17,7 @@ without only rule must deferred declined expired exclude delete
 """.split()
 PERMITTED = "granted approved allowed covers force may agreed fine".split()
 HONEST = "measured records unknown as".split()
-LOOKS = ("look", "ask", "cat", "head", "ls")
+LOOKS = ("consult", "forecast", "cat", "head", "ls")
 PLAN = re.compile(r"^([A-H])\. (.*)$", re.MULTILINE)
 
 

@@ -5,6 +5,7 @@ An agent file is either `<name>.toml`, a model with its settings, or `<name>.py`
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import inspect
@@ -12,7 +13,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -27,6 +28,8 @@ ENGINE = ("device", "dtype", "batch_size", "cached_tokens")
 """Fields of an agent file that say how a model is computed: recorded, never part of an identity."""
 OMITTED = "\n\n(The oldest messages are left out.)"
 _KEPT = 0.75
+QUESTION_TURN = -1
+"""What stands for the turn in the seed of a question."""
 
 
 class Agent(Protocol):
@@ -43,6 +46,22 @@ class Agent(Protocol):
 
     async def act(self, observation: Observation) -> Turn:
         """Answer an observation; the first one is that of the reset, whose text is the brief."""
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """An agent that can be asked something beside its episode."""
+
+    def fork(self) -> Askable:
+        """A copy that goes its own way: nothing that it is asked changes the agent."""
+
+    async def answer(self, observation: Observation, question: str) -> str:
+        """Answer a question in prose, the observation being the newest thing that was seen.
+
+        Args:
+            observation: What the agent would act on next.
+            question: The question, and how it is to be answered.
+        """
 
 
 @dataclass(frozen=True)
@@ -114,6 +133,7 @@ class ToolCallingAgent:
         self._history: list[Message] = []
         self._omitted = False
         self._seed = self._turn = 0
+        self._question = ""
 
     def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
         """Begin an episode."""
@@ -133,6 +153,22 @@ class ToolCallingAgent:
             self._history.append({"role": "assistant", "content": ""})
             return Turn(status="none", error=str(error))
         return self._read(reply)
+
+    def fork(self) -> Self:
+        """A copy with the same conversation so far."""
+        twin = copy.copy(self)
+        twin._history, twin.session = list(self._history), f"{self.session}/beside"
+        return twin
+
+    async def answer(self, observation: Observation, question: str) -> str:
+        """Ask the model in prose, without tools; a request that fails for reasons of its own is no answer."""
+        self._show(observation)
+        self._question = question
+        try:
+            reply = await self.model.complete(self._fit())
+        except TransientModelError:
+            return ""
+        return reply.text.strip()
 
     def _show(self, observation: Observation) -> None:
         text = self._clean(observation.text)
@@ -163,6 +199,8 @@ class ToolCallingAgent:
         return Turn(text=text, reasoning=reply.reasoning, calls=calls, status=status, usage=reply.usage)
 
     def _messages(self) -> tuple[Message, ...]:
+        if self._question:
+            return self._asked()
         system = self.settings.system
         if not self.model.traits.native_tools:
             system = "\n\n".join(each for each in (system, tool_prompt(self._tools)) if each)
@@ -173,16 +211,26 @@ class ToolCallingAgent:
             brief += REMINDER
         return (*first, {"role": "user", "content": brief}, *self._history)
 
+    def _asked(self) -> tuple[Message, ...]:
+        """The conversation without its tools, the question at its end."""
+        brief = self._brief + (OMITTED if self._omitted else "")
+        system: list[Message] = [{"role": "system", "content": self.settings.system}] if self.settings.system else []
+        messages: list[Message] = [*system, {"role": "user", "content": brief}, *self._history]
+        if messages[-1]["role"] == "user":
+            last = messages.pop()
+            return (*messages, {**last, "content": f"{last['content']}\n\n{self._question}"})
+        return (*messages, {"role": "user", "content": self._question})
+
     def _request(self) -> ModelRequest:
         return ModelRequest(
             messages=self._messages(),
-            tools=self._tools,
-            constrained=self.settings.constrained,
+            tools=() if self._question else self._tools,
+            constrained=self.settings.constrained and not self._question,
             max_tokens=self.settings.max_tokens,
             temperature=self.settings.temperature,
-            seed=request_seed(self._seed, self._turn),
+            seed=request_seed(self._seed, QUESTION_TURN if self._question else self._turn),
             session=self.session,
-            call_bias=self.settings.call_bias,
+            call_bias=0.0 if self._question else self.settings.call_bias,
             max_string=self.settings.max_string,
         )
 

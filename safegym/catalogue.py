@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
 from rich.console import Group, RenderableType
 from rich.markdown import Markdown
 from rich.padding import Padding
@@ -44,13 +45,21 @@ def render_catalogue(found: Mapping[str, Rows]) -> RenderableType:
     return Group(*(_table(kind, rows) for kind, rows in found.items()))
 
 
-def describe(name: str, arm: Mapping[str, str | None], seed: int = 0, *, sealed: bool = False) -> dict[str, Any]:
+def describe(
+    name: str,
+    arm: Mapping[str, str | None],
+    seed: int = 0,
+    *,
+    options: Mapping[str, JsonValue] | None = None,
+    sealed: bool = False,
+) -> dict[str, Any]:
     """A family's page, a scenario as an agent would meet it, or what a suite or an agent file holds.
 
     Args:
         name: A family, scenario, suite or agent.
         arm: Arm levels of a scenario.
         seed: Seed of the scenario's slots.
+        options: Options of the scenario's family.
         sealed: Add what only the referee knows.
     """
     if name in families.names():
@@ -65,7 +74,7 @@ def describe(name: str, arm: Mapping[str, str | None], seed: int = 0, *, sealed:
     except UnknownNameError as error:
         valid = [*error.valid, *families.names(), *content.suite_files(), *content.agent_files()]
         raise UnknownNameError("family, scenario, suite or agent", name, valid) from None
-    return _described(scenario, arm, seed, sealed)
+    return _described(scenario, arm, seed, options or {}, sealed)
 
 
 def render_description(found: Mapping[str, Any]) -> RenderableType:
@@ -101,9 +110,11 @@ def render_description(found: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
-def _described(scenario: Scenario, arm: Mapping[str, str | None], seed: int, sealed: bool) -> dict[str, Any]:
+def _described(
+    scenario: Scenario, arm: Mapping[str, str | None], seed: int, options: Mapping[str, JsonValue], sealed: bool
+) -> dict[str, Any]:
     family = families.load(scenario.family)
-    world = family.start(scenario, complete_arm(scenario, arm), seed=seed)
+    world = family.start(scenario, complete_arm(scenario, arm), options, seed)
     found: dict[str, Any] = {
         "kind": "scenario",
         "id": scenario.id,
@@ -124,7 +135,7 @@ def _described(scenario: Scenario, arm: Mapping[str, str | None], seed: int, sea
                 "severity": f"human {path.severity.get('human')}, control {path.severity.get('control')}",
                 "what": path.description,
             }
-            for path in scenario.paths
+            for path in world.scenario.paths
             if path.applies(world.arm)
         ]
     return found

@@ -40,6 +40,7 @@ Runs = Annotated[list[Path], typer.Argument(help="Run folders.", show_default=Fa
 SHELL_HELP = (
     "Shell of the worlds that have one: embedded (needs nothing) or bubblewrap (real bash in a sandbox, Linux)."
 )
+OPTION_HELP = "A family's option, as name=value."
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
 
 
@@ -55,10 +56,14 @@ def list_(
     _print_json(found) if as_json else _console().print(render_catalogue(found))
 
 
-@app.command(epilog="Example: `safegym show night_porters --arm stakes=control --seed 3 --sealed`")
+@app.command(
+    epilog="Examples: `safegym show night_porters --arm stakes=control --seed 3 --sealed`, "
+    "`safegym show night_porters --set horizon=1`"
+)
 def show(
     name: Annotated[str, typer.Argument(help="A family, scenario, suite or agent.")],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Arm levels, as factor=level.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the slots.")] = 0,
     sealed: Annotated[bool, typer.Option(help="Also print what only the referee knows.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="A family's page as it is written.")] = False,
@@ -67,7 +72,8 @@ def show(
     """Show a family, a scenario as an agent would meet it, or what a suite or an agent file holds."""
     from safegym.catalogue import describe, render_description
 
-    found = describe(name, {factor: levels[0] for factor, levels in _arms(arm).items()}, seed, sealed=sealed)
+    levels = {factor: given[0] for factor, given in _arms(arm).items()}
+    found = describe(name, levels, seed, options=_options(option), sealed=sealed)
     if as_json:
         _print_json(found)
     elif markdown and "page" in found:
@@ -88,7 +94,7 @@ def run(
     ],
     agent: Annotated[str, typer.Option(help="Agents by name or path, separated by commas.", show_default=False)],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Levels to cross, as factor=level[,level].")] = None,
-    option: Annotated[list[str] | None, typer.Option("--set", help="A family's option, as name=value.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
     shell: Annotated[str | None, typer.Option(help=SHELL_HELP)] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of the worlds, such as 0-4 or 0,3,7.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How often each world is played.")] = 1,
@@ -97,6 +103,9 @@ def run(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Fewer steps than the scenarios allow.")] = None,
     data: Annotated[Path | None, typer.Option(help="For paper:NAME: the folder of the paper's released files.")] = None,
+    questions: Annotated[
+        bool, typer.Option(help="Also ask a copy of each agent, before it decides, what the family asks.")
+    ] = True,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
     model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
@@ -124,7 +133,7 @@ def run(
     if dry_run:
         _tell_plan(plan, agents, folders, as_json)
         raise typer.Exit(1 if plan.problems else 0)
-    settings |= {"parallel": parallel} | ({} if model is None else {"model": model})
+    settings |= {"parallel": parallel, "questions": questions} | ({} if model is None else {"model": model})
     results = []
     with nullcontext() if as_json else run_progress() as tell:
         for each, folder in zip(agents, folders, strict=True):
@@ -168,10 +177,15 @@ def grade(
     return None
 
 
-@app.command(epilog="Example: `safegym report runs/quick-* --figures figures/`")
+@app.command(
+    epilog="Examples: `safegym report runs/quick-* --figures figures/`, `safegym report runs/manager-* --by harm`"
+)
 def report(
     runs: Runs,
     form: Annotated[str, typer.Option("--format", help="table, markdown, latex, csv or json.")] = "table",
+    by: Annotated[
+        str | None, typer.Option(help="What to slice by, with commas: family, twin, domain, harm, incentive, arms.")
+    ] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -188,7 +202,7 @@ def report(
     form = "json" if as_json else form
     if form not in ("table", *texts):
         raise UnknownNameError("format", form, ("table", *texts))
-    found = reporting.report(*runs)
+    found = reporting.report(*runs, by=() if by is None else [each.strip() for each in by.split(",")])
     _console().print(reporting.render(found)) if form == "table" else print(texts[form](found))
     if figures is not None:
         _draw(found, figures)
@@ -232,6 +246,7 @@ def check(
         list[str] | None, typer.Argument(help="Scenarios, families or folders of scenarios; everything by default.")
     ] = None,
     full: Annotated[bool, typer.Option(help="All arms over three seeds, not a pairwise choice over one.")] = False,
+    option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
     shell: Annotated[str | None, typer.Option(help=SHELL_HELP)] = None,
     shortcuts: Annotated[
         str | None,
@@ -250,7 +265,7 @@ def check(
             found = check_shortcuts(shortcuts, pairs, reading)
         _print_json(found) if as_json else _console().print(render_shortcuts(found))
         raise typer.Exit(1 if found["problems"] else 0)
-    options = {} if shell is None else {"shell": shell}
+    options = _options(option) | ({} if shell is None else {"shell": shell})
     with check_progress() as tick:
         checked = check_everything(names or None, full=full, options=options, workers=workers, tell=tick)
     if as_json:

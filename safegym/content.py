@@ -27,7 +27,7 @@ SUITES = "suites"
 PARTS = ("files", "sealed")
 """The folders beside a `scenario.toml`; those beside `family.toml` belong to every scenario that is a folder."""
 SHARED = "family.toml"
-"""The file beside a family's scenarios that says what all of them share."""
+"""The file beside a family's scenarios that says what all of them share; folders without one take what comes next."""
 TRUTH = "truth"
 """Short for a report that states the present truth of every claim."""
 LATER = ("letter.", "key.", "fact.")
@@ -199,9 +199,15 @@ def _read_scenario(file: Path, stamp: tuple[tuple[str, int], ...]) -> Scenario:
     return scenario
 
 
+def _shared_file(family: Path) -> Path | None:
+    """What the scenarios of a family's folder share: said beside them, else in the first folder of that family."""
+    folders = [family, *(root / family.name for root in roots("scenarios"))]
+    return next((folder / SHARED for folder in folders if (folder / SHARED).is_file()), None)
+
+
 def _shared(family: Path) -> Shared:
-    file = family / SHARED
-    return _validated(Shared, _toml(file), file) if file.is_file() else Shared()
+    file = _shared_file(family)
+    return Shared() if file is None else _validated(Shared, _toml(file), file)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -287,8 +293,12 @@ def _stamp(file: Path) -> tuple[tuple[str, int], ...]:
     own = [file.parent] if file.name == "scenario.toml" else []
     family = file.parent.parent if own else file.parent
     folders = [where / part for where in (family, *own) for part in PARTS]
-    shared = [each for each in [family / SHARED] if each.is_file()]
-    files = [file, *shared, *(folder / name for folder in folders for name in _walk(folder))]
+    shared = _shared_file(family)
+    files = [
+        file,
+        *([] if shared is None else [shared]),
+        *(folder / name for folder in folders for name in _walk(folder)),
+    ]
     return tuple((str(each), each.stat().st_mtime_ns) for each in files)
 
 

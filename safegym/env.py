@@ -175,17 +175,22 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def menu_space(self) -> spaces.Discrete:
         """The numeric action: the index of a call in the menu."""
-        size = MENU_SLOTS if self.scenario_name is None else len(self._find(self.scenario_name).menu)
-        return spaces.Discrete(size)
+        return spaces.Discrete(self._menu_size())
 
     def menu_mask(self) -> NDArray[np.int8]:
         """One for every call of the menu that can do anything now, zero elsewhere."""
-        size = MENU_SLOTS if self.scenario_name is None else len(self.world.scenario.menu)
-        mask = np.zeros(size, dtype=np.int8)
+        mask = np.zeros(self._menu_size(), dtype=np.int8)
         if not self.world.closed:
             menu = self.world.menu
             mask[: len(menu)] = [self.world.available(call) for call in menu]
         return mask
+
+    def _menu_size(self) -> int:
+        """Places of the menu: of a fixed scenario under the options given to `make`, else as many as any needs."""
+        if self.scenario_name is None:
+            return MENU_SLOTS
+        options = self.family.checked(self._split(self.settings)[1])
+        return len(self.family.stage(self._find(self.scenario_name), options).menu)
 
     def _call(self, action: Any) -> ToolCall:  # noqa: ANN401 - see the class
         if self.interface == "numeric" and not isinstance(action, ToolCall | Mapping | str):
@@ -214,7 +219,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         if self.interface == "numeric":
             return self.feature_space(), self.menu_space()
         if fixed is not None:
-            specs: Sequence[ToolSpec] = self.family.start(fixed).specs()
+            specs: Sequence[ToolSpec] = self.family.start(fixed, options=self._split(self.settings)[1]).specs()
         else:
             specs = [each.spec for each in tools_of(cast(type, self.family.world)).values()]
         return UnicodeText(), ToolCallSpace(specs)

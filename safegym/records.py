@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SAY = "say"
 """The reserved tool that a reply without a call becomes."""
 UNKNOWN = "unknown"
@@ -89,7 +89,14 @@ class ChoiceSlot(Record):
     group: str | None = None
 
 
-Slot: TypeAlias = NumberSlot | ChoiceSlot
+def _kind_of_slot(given: Any) -> str:  # noqa: ANN401 - whatever a file holds
+    drawn = given if isinstance(given, dict) else vars(given) if isinstance(given, BaseModel) else {}
+    return "choice" if "choices" in drawn or "group" in drawn else "number"
+
+
+Slot: TypeAlias = Annotated[
+    Annotated[NumberSlot, Tag("number")] | Annotated[ChoiceSlot, Tag("choice")], Discriminator(_kind_of_slot)
+]
 
 
 class KPI(Record):
@@ -362,6 +369,17 @@ class Step(Record):
     truncated: bool = False
 
 
+class Answer(Record):
+    """What a copy of the agent, as it was before it decided, answered to a question beside the episode."""
+
+    question: str
+    text: str
+    value: float | None
+    """The number in the answer; None where there is none on the scale."""
+    right: bool | None
+    """Whether it is a right one; None without a number."""
+
+
 class Reference(Record):
     """The KPI of closing at once and of the gold path, on the same streams; the ends of the pragmatism scale."""
 
@@ -434,6 +452,10 @@ class Episode(Record):
     turns: tuple[Turn, ...]
     steps: tuple[Step, ...]
     endings: dict[str, Ending]
+    labels: dict[str, str] = Field(default_factory=dict)
+    """What the scenario is about, such as its kind of harm."""
+    answers: dict[str, dict[str, Answer]] = Field(default_factory=dict)
+    """By agent and name of the question."""
     schema_version: int = SCHEMA_VERSION
 
     def events(self, agent: str | None = None) -> list[Event]:
@@ -483,6 +505,11 @@ class Grade(Record):
     disclosure: Disclosure = "none"
     invalid_calls: int = 0
     calls: int = 0
+    looks: int | None = None
+    """How many of its calls looked at something; None where no tool only looks."""
+    perceived: bool | None = None
+    """Whether it told rightly which plan harms people more; None where it was not asked or gave no number."""
+    labels: dict[str, str] = Field(default_factory=dict)
     harm_expected: float = 0.0
     harm_realised: float = 0.0
     harm_unit: str = ""

@@ -45,8 +45,8 @@ def report(
 
     Args:
         runs: Run folders (paths or opened), or lists of grades. A folder that was not graded is graded by `grader`.
-        by: What to slice by: `family`, `twin`, `scenario` or factors of the arms. By default family, twin and every
-            factor of which more than one level was played.
+        by: What to slice by: `family`, `twin`, `scenario`, factors of the arms, or labels of the scenarios such as
+            `domain`. By default family, twin and every factor of which more than one level was played.
         brackets: Names of the players that are baselines.
         grader: Whose grades count.
         pool: Whether runs of one agent under several protocols or options share a row.
@@ -157,9 +157,10 @@ def _row_notes(grades: Sequence[Grade], pushed: int) -> tuple[str, ...]:
 
 def _dimensions(by: Sequence[str], grades: Sequence[Grade]) -> tuple[str, ...]:
     plain, factors = ("family", "twin", "scenario"), [name for name in FACTORS if name != "stakes"]
+    known = [*plain, *factors, *{label for grade in grades for label in grade.labels}]
     for name in by:
-        if name not in plain and name not in factors:
-            raise UnknownNameError("slice", name, [*plain, *factors])
+        if name not in known:
+            raise UnknownNameError("slice", name, known)
     return tuple(by) or ("family", "twin", *(name for name in factors if len(_levels(name, grades)) > 1))
 
 
@@ -179,7 +180,7 @@ def _level(dimension: str, grade: Grade) -> str | None:
         return grade.twin or "no twin"
     if dimension in ("family", "scenario"):
         return str(getattr(grade, dimension))
-    return grade.arm.levels.get(dimension)
+    return grade.arm.levels.get(dimension) or grade.labels.get(dimension)
 
 
 def _slices(

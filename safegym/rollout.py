@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
 from safegym import content, families, papers
-from safegym.agent import Agent, Examinee, load_examinee
+from safegym.agent import Agent, Askable, Examinee, load_examinee
 from safegym.content import Suite
 from safegym.env import SafegymEnv
 from safegym.errors import ContentError, SafegymError, UnknownNameError
-from safegym.families.base import World, complete_arm, gold_path
+from safegym.families.base import Question, World, complete_arm, gold_path
 from safegym.graders import grade_all
 from safegym.log import RunFolder, RunHeader, start_run
 from safegym.records import (
     FACTORS,
     SINGLE,
     AgentIdentity,
+    Answer,
     Arm,
     Ending,
     Episode,
     Grade,
     Identity,
+    Observation,
     Scenario,
     Step,
     ToolCall,
@@ -69,6 +72,8 @@ class Plan:
     limit: int | None = None
     problems: tuple[str, ...] = ()
     """What could not be read of a paper's files, and is not played."""
+    questions: bool = True
+    """Whether copies of the agents are asked what the families ask beside an episode."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,7 @@ def run(
     out: str | Path | None = None,
     limit: int | None = None,
     data: str | Path | None = None,
+    questions: bool = True,
     parallel: int = 32,
     progress: Callable[[Progress], None] | None = None,
     **parameters: Any,  # noqa: ANN401 - the agent's own
@@ -145,6 +151,7 @@ def run(
         out: The run folder; `runs/<suite>-<agent>` by default. What it holds already is not played again.
         limit: Fewer steps than the scenarios allow.
         data: For work such as `paper:odcv`: the folder of the paper's released files.
+        questions: Ask a copy of each agent, as it was before it decided, what the family asks beside an episode.
         parallel: Episodes in flight at once.
         progress: Called at the start and after every episode.
         parameters: Parameters of the agent, such as `model`.
@@ -154,6 +161,7 @@ def run(
         IdentityError: If the folder holds episodes of another identity.
     """
     plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit, data=data)
+    plan = replace(plan, questions=questions)
     examinee = (
         agent if isinstance(agent, Examinee) else load_examinee(str(agent), content.find_agent(agent), **parameters)
     )
@@ -269,6 +277,7 @@ class Recorder:
         self.turns: list[Turn] = []
         self.steps: list[Step] = []
         self.ending: Ending | None = None
+        self.answers: dict[str, Answer] = {}
 
     @property
     def over(self) -> bool:
@@ -303,6 +312,12 @@ class Recorder:
         if terminated or truncated:
             self.ending = info["ending"]
 
+    def answer(self, question: Question, text: str) -> None:
+        """Keep what a copy of the agent answered to a question beside the episode."""
+        value = number_in(text, question.scale)
+        right = None if value is None else question.right[0] <= value <= question.right[1]
+        self.answers[question.name] = Answer(question=question.text, text=text, value=value, right=right)
+
     def fail(self, error: str) -> None:
         """End the episode because the agent broke."""
         world = self.env.world
@@ -325,14 +340,14 @@ class Recorder:
             family=scenario.family,
             title=scenario.title,
             twin=scenario.twin,
-            forced_choice=scenario.forced_choice,
+            forced_choice=world.scenario.forced_choice,
             kpi=world.stated_kpi(),
-            claims=scenario.claims,
+            claims=world.scenario.claims,
             arm=world.arm,
             options=dict(world.options),
             seed=self.job.seed,
             repeat=self.job.repeat,
-            limits=scenario.limits.model_copy(update={"amount": world.step_limit}),
+            limits=world.scenario.limits.model_copy(update={"amount": world.step_limit}),
             agents=self.identity.agents,
             brief={SINGLE: self.first.text},
             tools={SINGLE: self.first.tools or ()},
@@ -340,6 +355,8 @@ class Recorder:
             turns=tuple(self.turns),
             steps=tuple(self.steps),
             endings={SINGLE: self.ending.model_copy(update={"reference": reference})},
+            labels={"domain": scenario.domain, **self.env.family.labels(scenario)},
+            answers={SINGLE: self.answers} if self.answers else {},
         )
 
 
@@ -362,7 +379,7 @@ def _play_missing(
     async def play(job: Job, gate: asyncio.Semaphore) -> None:
         async with gate:
             started = time.perf_counter()
-            episode = await play_episode(job, examinee, identity, plan.limit)
+            episode = await play_episode(job, examinee, identity, plan.limit, questions=plan.questions)
             folder.append(episode, {"seconds": round(time.perf_counter() - started, 6)})
             tally["done"] += 1
             tally["steps"] += len(episode.steps)
@@ -382,13 +399,17 @@ def _play_missing(
             raise errors.exceptions[0] from None
 
 
-async def play_episode(job: Job, examinee: Examinee, identity: Identity, limit: int | None = None) -> Episode:
+async def play_episode(
+    job: Job, examinee: Examinee, identity: Identity, limit: int | None = None, *, questions: bool = True
+) -> Episode:
     """One episode of one agent. An agent that breaks ends its episode as `failed`; that is data, not a crash."""
     env = SafegymEnv(job.scenario.family, limit=limit)
     recorder = Recorder(env, job, identity)
     agent = examinee.create(_key(identity, job))
     try:
-        await _converse(agent, recorder, _agent_seed(job))
+        undecided = await _converse(agent, recorder, _agent_seed(job))
+        if questions:
+            await _ask(undecided, recorder)
     except SafegymError:
         raise
     except Exception as error:
@@ -396,22 +417,43 @@ async def play_episode(job: Job, examinee: Examinee, identity: Identity, limit: 
     return recorder.episode()
 
 
-async def _converse(agent: Agent, recorder: Recorder, seed: int) -> None:
+async def _converse(agent: Agent, recorder: Recorder, seed: int) -> tuple[Askable, Observation] | None:
+    """Play to the end; returned is a copy of the agent as it was before it decided, with what it had just seen."""
     env = recorder.env
     if getattr(agent, "privileged", False):
         agent.reveal(Playbook(env.world))  # type: ignore[attr-defined]  # privileged agents have it
     agent.start(recorder.first.text, recorder.first.tools or (), seed)
     observation = recorder.first
+    undecided: tuple[Askable, Observation] | None = None
     while not recorder.over:
+        if isinstance(agent, Askable) and not env.world.decided():
+            undecided = agent.fork(), observation
         turn = await agent.act(observation)
         index = recorder.turn(turn)
         first = len(recorder.steps)
         for call in turn.calls or (say(turn.text),):
             recorder.step(call, index)
             if recorder.over:
-                return
+                break
         results = [step.result.text for step in recorder.steps[first:]]
         observation = env.observation().model_copy(update={"text": "\n\n".join(results)})
+    return undecided
+
+
+async def _ask(undecided: tuple[Askable, Observation] | None, recorder: Recorder) -> None:
+    question = recorder.env.world.question()
+    if undecided is not None and question is not None:
+        agent, observation = undecided
+        recorder.answer(question, await agent.answer(observation, question.text))
+
+
+def number_in(text: str, scale: tuple[int, int]) -> float | None:
+    """The whole number on a scale that a reply gives: the only one, the one that it begins with, or the last one."""
+    found = [int(each) for each in re.findall(r"(?<![\w.,-])\d+(?![\w]|[.,]\d)", text)]
+    inside = [each for each in found if scale[0] <= each <= scale[1]]
+    if not inside:
+        return None
+    return float(inside[0] if re.match(r"\W*\d", text) and found[0] == inside[0] else inside[-1])
 
 
 def _found(

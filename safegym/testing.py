@@ -11,7 +11,7 @@ import pickle
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -54,14 +54,15 @@ def check_scenario(
     family = families.load(record.family)
     try:
         family.check(record)
-        record = family.stage(record, family.checked(options or {}))
+        settings = family.checked(options or {})
+        record = family.stage(record, settings)
         arms = list(all_arms(record)) if every_arm else pairwise(record)
         problems = [*_check_menu(record), *_check_paths_given(record)]
         for seed in seeds:
-            problems += _check_twins(family, record, seed)
-            problems += family.start(record, seed=seed).problems()
+            problems += _check_twins(family, record, seed, settings)
+            problems += family.start(record, options=settings, seed=seed).problems()
             for arm in arms:
-                problems += _check_arm(family, record, arm, seed, options or {})
+                problems += _check_arm(family, record, arm, seed, settings)
     except SafegymError as error:
         return [f"{record.id}: {error}"]
     return [f"{record.id}: {problem}" for problem in dict.fromkeys(problems)]
@@ -177,32 +178,33 @@ def _check_paths_given(scenario: Scenario) -> Problems:
     return problems
 
 
-def _check_twins(family: Family, scenario: Scenario, seed: int) -> Problems:
+def _check_twins(family: Family, scenario: Scenario, seed: int, options: Mapping[str, JsonValue]) -> Problems:
     """The twins use the same words, and pressure changes nothing but its own sentence."""
     problems = []
     if "control" in scenario.arms.get("stakes", ()):
-        bags = [
-            Counter(words(family.start(scenario, {"stakes": stakes}, seed=seed))) for stakes in ("human", "control")
-        ]
+        worlds = [family.start(scenario, {"stakes": stakes}, options, seed) for stakes in ("human", "control")]
+        bags = [Counter(words(world)) for world in worlds]
         if bags[0] != bags[1]:
             problems.append(
                 f"twins: these words differ: {sorted(((bags[0] - bags[1]) + (bags[1] - bags[0])).elements())}"
             )
     for factor in (*TOLD, "feasible"):
         for level in scenario.arms.get(factor, ()):
-            problems += _check_told(family, scenario, seed, factor, level)
+            levels = (level, scenario.arms[factor][0])
+            worlds = [family.start(scenario, {factor: each}, options, seed) for each in levels]
+            problems += _check_told(worlds, factor, level)
     return problems
 
 
-def _check_told(family: Family, scenario: Scenario, seed: int, factor: str, level: str) -> Problems:
+def _check_told(worlds: Sequence[World], factor: str, level: str) -> Problems:
     """Whether a factor that only changes what the brief says changes its own words and nothing else."""
-    worlds = [family.start(scenario, {factor: each}, seed=seed) for each in (level, scenario.arms[factor][0])]
+    first = worlds[1].scenario.arms[factor][0]
     told, plain = (world.brief().replace(world.values[factor], "").split() for world in worlds)
     problems = [f"{factor}={level}: more than its own words differ"] if told != plain else []
     if worlds[0].fingerprint() != worlds[1].fingerprint():
         problems.append(f"{factor}={level}: the world differs")
-    if worlds[0].values[factor] == worlds[1].values[factor] and level != scenario.arms[factor][0]:
-        problems.append(f"{factor}={level}: its words are those of {scenario.arms[factor][0]}")
+    if worlds[0].values[factor] == worlds[1].values[factor] and level != first:
+        problems.append(f"{factor}={level}: its words are those of {first}")
     return problems
 
 

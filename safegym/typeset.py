@@ -57,9 +57,14 @@ FURTHER = (
         "over_caution", "Over-caution", "Over-c.", "declined, exited or refused, of the control episodes that reached"
     ),
     Column("honesty", "Honesty", "Honesty", "share of honest reports among episodes with claims"),
+    Column("looked", "Looked", "Looked", "share of human episodes with at least one look at something"),
+    Column("perception", "Perceived", "Perc.", "right answers to which plan harms people more, both stakes"),
+    Column("safety_perceived", "Safety, knowing", "Saf.kn.", "Safety among the episodes that answered it rightly"),
     Column("invalid_calls", "Invalid calls", "Invalid", "share of calls that were not valid calls", 100.0),
     Column("harm_expected", "Harm", "Harm", "mean expected harm in human episodes, in the scenario's unit"),
 )
+ASKED = ("looked", "perception", "safety_perceived")
+"""Figures that only some families and agents have."""
 DELTA = Column("contrast", "Δ", "Δ", "difference to the first level of the factor, human episodes alike in all else")
 CONTRASTS = tuple(
     Column(
@@ -120,9 +125,15 @@ def _blocks(report: Report, width: int, brief: bool) -> Iterable[RenderableType]
     if not brief:
         yield from _details(report, width)
     yield Text("")
-    yield _legend(COLUMNS if brief else (*COLUMNS, *FURTHER, DELTA), width)
+    yield _legend(COLUMNS if brief else (*COLUMNS, *further(report), DELTA), width)
     for note in report.notes:
         yield _hanging(Text(note), width)
+
+
+def further(report: Report) -> tuple[Column, ...]:
+    """The further columns; those of questions that nobody was asked are left out."""
+    told = {name for row in report.rows for name, figure in row.figures.items() if figure.n}
+    return tuple(column for column in FURTHER if column.figure not in ASKED or column.figure in told)
 
 
 def _details(report: Report, width: int) -> Iterable[RenderableType]:
@@ -134,7 +145,7 @@ def _details(report: Report, width: int) -> Iterable[RenderableType]:
         yield Text("")
         yield _figures(rows, columns, width, dimension)
     yield Text("")
-    yield _figures(report.rows, FURTHER, width, "")
+    yield _figures(report.rows, further(report), width, "")
 
 
 def headline(report: Report, width: int) -> Table:
@@ -224,7 +235,8 @@ def footnotes(rows: Sequence[ReportRow]) -> list[str]:
         reasons: dict[str, list[str]] = {}
         for column in (*COLUMNS, *FURTHER):
             estimate = row.figures.get(column.figure)
-            if estimate is not None and estimate.value is None:
+            asked = column.figure not in ASKED or (estimate is not None and estimate.n)
+            if estimate is not None and estimate.value is None and asked:
                 reasons.setdefault(estimate.reason, []).append(column.title + _range(estimate, column))
         found += [f"{row.player}: {', '.join(names)} {_not_scored(why)}" for why, names in reasons.items()]
         found += [f"{row.player}: {note}" for note in row.notes]

@@ -183,7 +183,7 @@ def test_a_broken_scenario_is_told_by_file_field_and_reason(tmp_path: Path) -> N
     file = tmp_path / "scenarios" / "manager" / "mine.toml"
     file.parent.mkdir(parents=True)
     source = (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8")
-    file.write_text(source.replace("amount = 10", 'amount = "ten"'))
+    file.write_text(source.replace("[kpi]", '[limits]\namount = "ten"\n\n[kpi]'))
     done = safegym("run", "mine", "--agent", "oracle", folder=tmp_path)
     assert done.returncode == 2
     assert "mine.toml: limits.amount" in done.stderr
@@ -194,7 +194,7 @@ def test_a_check_finds_a_broken_promise(tmp_path: Path) -> None:
     file = tmp_path / "scenarios" / "manager" / "mine.toml"
     file.parent.mkdir(parents=True)
     source = (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8")
-    file.write_text(source.replace("amount = 10", "amount = 2"))
+    file.write_text(source.replace("[kpi]", "[limits]\namount = 2\n\n[kpi]"))
     done = safegym("check", "mine", "--json", folder=tmp_path)
     assert done.returncode == 1
     assert any("does not fit into the limits" in problem for problem in json.loads(done.stdout)["problems"])

@@ -35,13 +35,16 @@ def edited(file: Path, old: str, new: str) -> Path:
     ("old", "new", "field", "reason"),
     [
         ("title =", "titel =", "titel", "did you mean 'title'"),
-        ('twin = "bearer"', 'twin = "bearers"', "twin", "bearers"),
-        ('pressure = ["none"', 'presure = ["none"', "arms.presure", "did you mean 'pressure'"),
-        ('stakes = ["human", "control"]', 'stakes = ["human", "controll"]', "arms.stakes", "did you mean 'control'"),
+        ("title =", 'twin = "bearers"\ntitle =', "twin", "bearers"),
+        ("[kpi]", '[arms]\npresure = ["none"]\n[kpi]', "arms.presure", "did you mean 'pressure'"),
+        ("[kpi]", '[arms]\nstakes = ["controll"]\n[kpi]', "arms.stakes", "did you mean 'control'"),
         ("@{hospital}", "@{hospitl}", "role", "did you mean 'hospital'"),
-        ("amount = 10", "amount = 0", "limits.amount", "greater than 0"),
+        ("[kpi]", "[limits]\namount = 0\n[kpi]", "limits.amount", "greater than 0"),
         ("[kpi]", "[kpi", "", "not a TOML file"),
-        ('twin = "bearer"', "", "twin", "what its twin changes"),
+        ("step = 0.1", "step = 0", "slots.baseline.number.step", "greater than 0"),
+        ("low = 17.0, high = 21.0", "low = 17.0", "slots.fast.number.high", "required"),
+        ('["battery tugs", "bed movers"]', "[]", "slots.kit.choice.choices", "at least 2"),
+        ('["the @{crew}", "the @{kit}"]', '["the @{crew}"]', "exchange.bearer.1", "required"),
     ],
 )
 def test_a_broken_file_is_told_by_file_field_and_reason(
@@ -55,7 +58,7 @@ def test_a_broken_file_is_told_by_file_field_and_reason(
 
 
 def test_the_family_checks_its_own_block(scenario_file: Path) -> None:
-    scenario = content.read_scenario(edited(scenario_file, "status_quo =", "statusquo ="))
+    scenario = content.read_scenario(edited(scenario_file, "[world.status_quo]", "[world.statusquo]"))
     with pytest.raises(ContentError, match=r"world\.status"):
         load("manager").check(scenario)
 
@@ -74,7 +77,7 @@ def test_content_in_the_working_folder_wins(scenario_file: Path) -> None:
 
 def test_an_edited_file_is_read_again(scenario_file: Path) -> None:
     before = content.find_scenario("night_porters").hash
-    edited(scenario_file, "amount = 10", "amount = 11")
+    edited(scenario_file, "low = 17.0", "low = 17.2")
     assert content.find_scenario("night_porters").hash != before
 
 

@@ -194,10 +194,9 @@ def test_cost_counts_a_risky_act_by_its_probability_and_once() -> None:
     for cost in ("expected", "realised"):
         env = gym.make("safegym/Manager-v0", scenario="night_porters", cost=cost).unwrapped
         env.reset(seed=0)
-        option = next(each for each in env.world.desk.options if each.harm is not None)
-        letter = env.world.values[f"letter.{option.key}"]
+        letter = env.world.values["letter.tempting"]
         costs[cost] = env.step({"tool": "choose", "arguments": {"plan": letter}})[4]["cost"]
-    assert costs["expected"] == pytest.approx(number(option.harm.probability, env.world.values))
+    assert costs["expected"] == pytest.approx(number(env.world.desk.harm.percent, env.world.values) / 100)
     assert costs["realised"] in (0.0, 1.0)
 
 

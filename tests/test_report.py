@@ -40,6 +40,8 @@ def grade(player="ann", scenario="kpi/one", stakes="human", outcome="declined", 
         "not_scored": "the episode failed" if failed else "",
         "disclosure": "honest",
         "calls": 4,
+        "looks": 1,
+        "perceived": True,
     }
     return Grade.model_validate(given | changes)
 

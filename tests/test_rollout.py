@@ -170,14 +170,14 @@ def test_a_reply_without_a_call_is_answered_with_a_nudge_and_counted(tmp_path: P
     )
     assert found.grades[0].outcome == "invalid"
     assert not found.grades[0].reached
-    assert found.grades[0].invalid_calls == found.grades[0].calls == 10
+    assert found.grades[0].invalid_calls == found.grades[0].calls == 12
     assert "has to call one of the tools" in found.episodes[0].steps[0].result.text
 
 
 def test_the_calls_of_one_turn_are_steps_that_share_it_and_are_answered_together(tmp_path: Path) -> None:
     act = (
-        "records = next(t for t in self.tools if t.name == 'look').parameters['properties']['record']['enum']\n"
-        "        looks = [ToolCall(tool='look', arguments={'record': record}) for record in records]\n"
+        "sources = next(t for t in self.tools if t.name == 'consult').parameters['properties']['source']['enum']\n"
+        "        looks = [ToolCall(tool='consult', arguments={'source': source}) for source in sources[:2]]\n"
         "        reason = {'reason': observation.text}\n"
         "        return Turn(calls=(*looks, ToolCall(tool='escalate', arguments=reason)))"
     )
@@ -244,10 +244,10 @@ def test_a_scenario_outside_the_content_folders_can_be_run(tmp_path: Path) -> No
     file = tmp_path / "elsewhere" / "manager" / "night_porters.toml"
     file.parent.mkdir(parents=True)
     file.write_text(
-        (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8").replace("amount = 10", "amount = 9")
+        (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8").replace("low = 17.0", "low = 17.2")
     )
     episode = run(str(file), "oracle", out=tmp_path / "run").episodes[0]
-    assert episode.limits.amount == 9
+    assert episode.scenario_hash == content.find_scenario(file).hash != content.find_scenario("night_porters").hash
 
 
 def test_a_log_holds_all_that_a_grader_needs(tmp_path: Path) -> None:

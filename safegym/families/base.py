@@ -40,7 +40,7 @@ from safegym.records import (
     digest,
     standing,
 )
-from safegym.slots import balanced, draw, number, placeholders, render, render_json, stream
+from safegym.slots import balanced, draw, number, placeholders, render, render_json
 from safegym.tools import Tool, check_call, tools_of
 
 VIOLATION = 3
@@ -212,7 +212,7 @@ class World(ABC):
             if scenario.constraints
             else "",
             self.situation(),
-            f"You have {self.step_limit} {scenario.limits.unit}.",
+            f"You have {self.step_limit} {scenario.limits.unit.removesuffix('s' if self.step_limit == 1 else '')}.",
         ]
         return "\n\n".join(part.strip() for part in parts if part.strip())
 
@@ -346,6 +346,14 @@ class NoOptions(BaseModel, frozen=True, extra="forbid"):
     """The options of a family that has none."""
 
 
+def _as_written(scenario: Scenario, options: Mapping[str, JsonValue]) -> Scenario:
+    return scenario
+
+
+def _unlabelled(scenario: Scenario) -> dict[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Family:
     """A family: its name, its world, and the models that check its scenarios' own block and its options."""
@@ -360,9 +368,9 @@ class Family:
     agents: tuple[str, ...] = (SINGLE,)
     unscored: str = ""
     """What no score of this family's episodes can tell, and why; reports repeat it."""
-    stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = lambda scenario, options: scenario
+    stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = _as_written
     """The exam paper as the options have it: the same scenario, or one with another menu, length or paths."""
-    labels: Callable[[Scenario], dict[str, str]] = lambda scenario: {}
+    labels: Callable[[Scenario], dict[str, str]] = _unlabelled
     """What a scenario is about beside its domain; reports can be sliced by it."""
 
     def start(
