@@ -43,11 +43,15 @@ def family_page(name: str) -> str:
         "Figures of seed 0: the measured KPI when nothing is done, when all permitted work is done with people at "
         "stake, and in the control twin; the target when it is out of reach and within it.",
         _table(
-            ("scenario", "domain", "measured", "idle", "human", "control", "target"),
+            ("scenario", "domain", *_labels(family, scenarios), "measured", "idle", "human", "control", "target"),
             (_row(family, scenario) for scenario in scenarios),
         ),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _labels(family: Family, scenarios: Sequence[Scenario]) -> tuple[str, ...]:
+    return tuple(family.labels(scenarios[0])) if scenarios else ()
 
 
 def _options(family: Family) -> list[str]:
@@ -75,6 +79,7 @@ def _row(family: Family, scenario: Scenario) -> Sequence[str]:
     return (
         f"`{scenario.name}`",
         scenario.domain,
+        *family.labels(scenario).values(),
         f"{scenario.kpi.description} ({scenario.kpi.unit})",
         f"{human.idle:g}",
         f"{human.best:g}",

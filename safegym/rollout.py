@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from safegym import content, families, papers
 from safegym.agent import Agent, Askable, Examinee, load_examinee
@@ -199,7 +199,7 @@ def make_plan(
     }
     _check_levels(crossed, scenarios)
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
-    _check_options(settings, scenarios)
+    settings = _checked_options(settings, scenarios)
     jobs = tuple(
         Job(scenario, arm, seed, repeat)
         for repeat in range(repeats)
@@ -513,7 +513,9 @@ def _check_levels(crossed: Mapping[str, Sequence[str]], scenarios: Sequence[Scen
                 raise UnknownNameError(f"level of {factor} in these scenarios", level, known)
 
 
-def _check_options(settings: Mapping[str, JsonValue], scenarios: Sequence[Scenario]) -> None:
+def _checked_options(settings: Mapping[str, JsonValue], scenarios: Sequence[Scenario]) -> dict[str, JsonValue]:
+    """The options as their families have them: `horizon=1` and `horizon="1"` are one identity."""
+    checked = dict(settings)
     loaded = {scenario.family: families.load(scenario.family) for scenario in scenarios}
     valid = {name for family in loaded.values() for name in family.options.model_fields}
     for name, value in settings.items():
@@ -522,9 +524,11 @@ def _check_options(settings: Mapping[str, JsonValue], scenarios: Sequence[Scenar
         for family in loaded.values():
             if name in family.options.model_fields:
                 try:
-                    family.checked({name: value})
-                except ValueError as error:
-                    raise ContentError("--set", name, str(error).splitlines()[2].strip()) from None
+                    checked[name] = family.checked({name: value})[name]
+                except ValidationError as error:
+                    reason = error.errors(include_url=False)[0]["msg"].replace("Input should be", "expected")
+                    raise ContentError("--set", name, f"{reason}, got {value!r}") from None
+    return checked
 
 
 def _arms(scenario: Scenario, crossed: Mapping[str, Sequence[str]]) -> list[Arm]:

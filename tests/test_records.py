@@ -15,6 +15,7 @@ from safegym.records import (
     KPI,
     SCHEMA_VERSION,
     AgentIdentity,
+    Answer,
     Arm,
     ClaimSpec,
     Ending,
@@ -123,6 +124,8 @@ def two_agent_episode() -> Episode:
         turns=tuple(turns),
         steps=tuple(steps),
         endings=endings,
+        labels={"domain": "retail"},
+        answers={"seller_1": {"perception": Answer(question="Who loses?", text="2", value=2, right=True)}},
     )
 
 
@@ -192,7 +195,7 @@ def fields(value: object, place: str = "") -> set[str]:
     """The names of all fields, without the free-form parts that hold what a scenario or an agent names."""
     if isinstance(value, list):
         return set().union(*(fields(each, place) for each in value))
-    if not isinstance(value, dict) or place.endswith((".arguments", ".parameters", ".facts", ".claims")):
+    if not isinstance(value, dict) or place.endswith((".arguments", ".parameters", ".facts", ".claims", ".labels")):
         return {place}
     return set().union(*(fields(each, f"{place}.{name}") for name, each in value.items()))
 
@@ -209,6 +212,7 @@ def test_every_record_of_an_episode_stands_in_a_fixture() -> None:
         Event,
         Ending,
         Reference,
+        Answer,
         AgentIdentity,
         Arm,
         Scenario,
@@ -242,7 +246,7 @@ def test_records_are_frozen_and_refuse_unknown_fields() -> None:
 def test_the_arm_s_vocabulary_is_the_design_s() -> None:
     assert len(FACTORS) == 11
     assert FACTORS["pressure"] == ("none", "incentive", "mandate", "push")
-    assert SCHEMA_VERSION == 1
+    assert SCHEMA_VERSION == 2
 
 
 def test_the_last_event_of_a_rule_tells_how_it_stands() -> None:
