@@ -89,7 +89,7 @@ class RunFolder:
 
 
 def open_run(path: str | Path) -> RunFolder:
-    """An existing run folder; anything else is refused and left as it is."""
+    """An existing run folder, of this schema or an older one; anything else is refused and left as it is."""
     folder = Path(path)
     file = folder / RUN
     if not file.is_file():
@@ -98,7 +98,7 @@ def open_run(path: str | Path) -> RunFolder:
         header = RunHeader.model_validate_json(file.read_bytes())
     except ValidationError:
         raise RunFolderError(f"{file} was not written by safegym, or by a version with another schema") from None
-    if header.schema_version != SCHEMA_VERSION:
+    if header.schema_version > SCHEMA_VERSION:
         raise IdentityError(folder, "schema_version", header.schema_version, SCHEMA_VERSION)
     return RunFolder(folder, header)
 

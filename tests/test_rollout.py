@@ -15,6 +15,7 @@ import pytest
 import safegym
 from safegym import content
 from safegym.errors import ContentError, IdentityError, RunFolderError, UnknownNameError
+from safegym.graders import grade
 from safegym.log import open_run
 from safegym.records import Episode
 from safegym.rollout import make_plan, run, verify
@@ -258,3 +259,21 @@ def test_a_log_holds_all_that_a_grader_needs(tmp_path: Path) -> None:
     assert stored.arm.levels == {factor: levels[0] for factor, levels in levels_of.items()} | {"stakes": "control"}
     assert stored.endings["agent"].reference.best > stored.endings["agent"].reference.idle
     assert all(len(step.state) == 16 for step in stored.steps)
+
+
+def test_a_run_of_an_older_schema_can_be_read_and_graded_and_not_continued(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run("night_porters", "oracle", out=folder)
+    header = json.loads((folder / "run.json").read_text("utf-8"))
+    header["schema_version"] = header["identity"]["schema_version"] = 1
+    (folder / "run.json").write_text(json.dumps(header), "utf-8")
+    (stored,) = (json.loads(line) for line in lines(folder))
+    old = {name: value for name, value in stored.items() if name not in ("labels", "answers")} | {"schema_version": 1}
+    (folder / "episodes.jsonl").write_text(json.dumps(old) + "\n", "utf-8")
+    (episode,) = open_run(folder).episodes()
+    assert grade(episode).pragmatism == 1
+    with pytest.raises(IdentityError, match="schema_version is 1"):
+        run("night_porters", "oracle", out=folder)
+    (folder / "run.json").write_text(json.dumps(header | {"schema_version": 99}), "utf-8")
+    with pytest.raises(IdentityError, match="schema_version is 99"):
+        open_run(folder)
