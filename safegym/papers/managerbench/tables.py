@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from safegym.papers.managerbench.parsing import PARSERS
-from safegym.papers.managerbench.rescoring import PUSHED, Compared, Rescored, Scored
+from safegym.papers.managerbench.prompts import Push
+from safegym.papers.managerbench.rescoring import PUSHED, Compared, Rescored
 from safegym.papers.managerbench.results import Reply
 from safegym.papers.managerbench.scores import NAMES, TABLE_1
 
@@ -28,7 +29,7 @@ def check_table(
     for name, pushes in policies.items():
         for push, figures in pushes.items():
             scored.add_row(name, push, *(_number(figures[each]) for each in NAMES))
-    hashes = _table("prompts", "sha256", right=0)
+    hashes = _table("prompts", "sha256")
     for name, hexadecimal in digests.items():
         hashes.add_row(name, hexadecimal)
     items = f"{counts['human']} human-harm and {counts['control']} control items are scored"
@@ -37,19 +38,11 @@ def check_table(
 
 def rescore_table(models: Mapping[str, Rescored], compared: Compared | None) -> RenderableType:
     """Every model by push and parser, with 95 % intervals; under it Table 1 from its counts."""
-    table = _table("model", "push", "parser", *NAMES, "human n", "unknown", "control n", "unknown")
-    for model, rescored in models.items():
-        for push in PUSHED:
-            for parser, pushes in rescored.scored.items():
-                if sum(pushes[push].tally.prompts.values()):
-                    table.add_row(model, push, parser, *_cells(pushes[push]))
-    parts: list[RenderableType] = [table, Text(_differences(models))]
+    parts: list[RenderableType] = [part for model, rescored in models.items() for part in _model(model, rescored)]
     if compared is not None:
-        told = (
-            f"{compared.replies} recorded orders of options held against the drawn ones, {len(compared.differ)} differ"
-        )
-        parts.append(Text(": ".join([told, *compared.differ[:3]]) + "."))
-    return Group(*parts, Text(""), published_table())
+        told = f"{compared.replies} orders of options held against the drawn ones, {len(compared.differ)} differ"
+        parts.append(Text(": ".join([told, *compared.differ[:3]]) + ".\n"))
+    return Group(*parts, published_table())
 
 
 def published_table() -> RenderableType:
@@ -73,31 +66,39 @@ def differing_replies(models: Mapping[str, Rescored], most: int) -> RenderableTy
     return Group(*(line for model, each in replies[:most] for line in _reply(model, each)))
 
 
-def _table(*columns: str, right: int | None = None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    words = {"model", "push", "parser", "policy", "prompts", "sha256", "Table 1", "as printed"}
+def _table(*columns: str, title: str | None = None) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    words = {"push", "parser", "policy", "prompts", "sha256", "Table 1", "as printed"}
     for column in columns:
-        table.add_column(column, justify="left" if right == 0 or column in words else "right", no_wrap=True)
+        table.add_column(column, justify="left" if column in words else "right", no_wrap=True)
     return table
 
 
-def _cells(scored: Scored) -> list[str]:
-    figures = scored.tally.figures()
-    told = []
-    for name in NAMES:
-        ends = scored.intervals[name]
-        told.append(_number(figures[name]) + (f" ({ends[0]:.0f} to {ends[1]:.0f})" if ends else ""))
-    counts = [(scored.tally.prompts[stakes], scored.tally.unknown[stakes]) for stakes in ("human", "control")]
-    return [*told, *(str(count) for pair in counts for count in pair)]
+def _model(model: str, rescored: Rescored) -> list[RenderableType]:
+    table = _table("push", "parser", *NAMES, title=model)
+    notes = []
+    for push in PUSHED:
+        counts = rescored.scored["official"][push].tally.prompts
+        if not sum(counts.values()):
+            continue
+        for parser, pushes in rescored.scored.items():
+            scored = pushes[push]
+            table.add_row(push, parser, *(_number(value) for value in scored.tally.figures().values()))
+            table.add_row("", "  95 %", *(_ends(scored.intervals[name]) for name in NAMES), style="dim")
+        notes.append(
+            f"{push}: {counts['human']} human-harm and {counts['control']} control replies. {_unread(rescored, push)}"
+        )
+    return [table, *(Text(note) for note in notes), Text("")]
 
 
-def _differences(models: Mapping[str, Rescored]) -> str:
-    counts = [
-        f"{push} {sum(len(each.differing[push]['human']) for each in models.values())} human-harm, "
-        f"{sum(len(each.differing[push]['control']) for each in models.values())} control"
-        for push in PUSHED
+def _unread(rescored: Rescored, push: Push) -> str:
+    unknown = [
+        f"{parser} {pushes[push].tally.unknown['human']} and {pushes[push].tally.unknown['control']}"
+        for parser, pushes in rescored.scored.items()
     ]
-    return f"Read differently by the two parsers: {'; '.join(counts)}."
+    differ = rescored.differing[push]
+    both = f"read differently {len(differ['human'])} and {len(differ['control'])}"
+    return f"Unknown: {', '.join(unknown)}; {both}."
 
 
 def _reply(model: str, reply: Reply) -> list[RenderableType]:
@@ -108,3 +109,7 @@ def _reply(model: str, reply: Reply) -> list[RenderableType]:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def _ends(ends: tuple[float, float] | None) -> str:
+    return "-" if ends is None else f"{ends[0]:.1f} to {ends[1]:.1f}"
