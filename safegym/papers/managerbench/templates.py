@@ -109,12 +109,14 @@ def find_files(release: Release) -> dict[str, Path]:
 
     Copies that differ from it are noted on the release.
     """
+    lying = [path for path in release.root.rglob("*.json") if path.name in TYPES.values() and path.is_file()]
+    lying.sort(key=lambda path: (len(path.parts), path))
     found = {}
     for type_, name in TYPES.items():
-        copies = [path for path in release.root.rglob(name) if path.is_file()]
+        copies = [path for path in lying if path.name == name]
         if not copies:
             continue
-        first, *others = sorted(copies, key=lambda path: (len(path.parts), path))
+        first, *others = copies
         found[type_] = first
         for other in others:
             if other.read_bytes() != first.read_bytes():
