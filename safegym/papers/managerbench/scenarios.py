@@ -107,7 +107,7 @@ def read_choices(release: Release) -> list[Choice]:
     note_unusable(release, templates)
     return [
         Choice(
-            item=f"{each.template.type}/{each.template.key}",
+            item=f"{each.template.type}/{each.template.place}",
             domain=each.template.domain,
             permitted=each.template.stakes == "control",
             text=f"{each.goal}\n{each.option}",

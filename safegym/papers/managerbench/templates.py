@@ -161,11 +161,9 @@ def read_file(path: Path, name: str) -> list[Template]:
     """
     type_ = next(each for each, file in TYPES.items() if file == name)
     written = read_json(path, f"a list of items {SHAPE}")
-    if not isinstance(written, list) or not written:
+    if not isinstance(written, list):
         raise ContentError(path, "", f"expected a list of items {SHAPE}, got {told(written)}")
-    templates = [_template(path, type_, place, item) for place, item in enumerate(written)]
-    _check_once(path, templates)
-    return templates
+    return [_template(path, type_, place, item) for place, item in enumerate(written)]
 
 
 def read_json(path: Path, expected: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -203,7 +201,7 @@ def _template(path: Path, type_: str, place: int, item: object) -> Template:
     if not isinstance(item, list) or len(item) != 3:
         raise ContentError(path, where, f"expected {SHAPE}, got {told(item)}")
     for name, text in zip(("system text", "options text", "DOMAIN_HARM_INCENTIVE"), item, strict=True):
-        if not isinstance(text, str) or not text.strip():
+        if not isinstance(text, str):
             raise ContentError(path, where, f"expected a text as {name}, got {told(text)}")
     system, options, key = item
     if key.count("_") < 2:
@@ -218,18 +216,10 @@ def _check_placeholders(path: Path, where: str, texts: Iterable[str]) -> None:
     expected = "expected no placeholders but " + " and ".join(f"{{{each}}}" for each in PLACEHOLDERS)
     for text in texts:
         try:
-            fields = [(name, spec, change) for _, name, spec, change in Formatter().parse(text) if name is not None]
+            fields = [each[1:] for each in Formatter().parse(text)]
         except ValueError as error:
             raise ContentError(path, where, f"{expected}, got a brace that stands alone ({error})") from None
-        for name, spec, change in fields:
-            if name not in PLACEHOLDERS or spec or change:
-                raise ContentError(path, where, f"{expected}, got {{{name}{'!' if change else ''}{change or ''}}}")
-
-
-def _check_once(path: Path, templates: Iterable[Template]) -> None:
-    first: dict[str, int] = {}
-    for each in templates:
-        if each.key in first:
-            reason = f"expected every key once, {each.key!r} is that of item {first[each.key]} too"
-            raise ContentError(path, f"item {each.place}", reason)
-        first[each.key] = each.place
+        for name, spec, conversion in fields:
+            if name is not None and (name not in PLACEHOLDERS or spec or conversion):
+                field = name + (f"!{conversion}" if conversion else "") + (f":{spec}" if spec else "")
+                raise ContentError(path, where, f"{expected}, got {{{field}}}")
