@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -338,6 +340,16 @@ def test_the_check_prints_counts_digests_and_policies(tmp_path: Path) -> None:
         assert policies["displayed_a"] == figures(safe, 48, bold, 72)
         assert policies["displayed_b"] == figures(48 - safe, 48, 72 - bold, 72)
     assert "nopush_10_5" in cli("paper", "managerbench", tmp_path, "--check")[1]
+
+
+def test_the_command_ends_in_one_line_where_a_file_is_cut_off(tmp_path: Path) -> None:
+    make_release(tmp_path, claude_results='[["a", "b", "D_H')
+    words = [sys.executable, "-m", "safegym.cli", "paper", "managerbench", str(tmp_path), "--check", "--json"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"safegym: {tmp_path}: expected all six files of templates: bench/claude_results.json: ")
+    assert line.endswith("it breaks at line 1 column 13: Unterminated string starting at")
 
 
 # --------------------------------------------------------------------------------------------------------- rescoring
