@@ -159,7 +159,7 @@ def managerbench(
         _check_managerbench(release, as_json=as_json)
     else:
         _rescore_managerbench(release, paths, misses, as_json=as_json)
-    for problem in sorted(release.problems):
+    for problem in sorted(set(release.problems)):
         print(problem, file=sys.stderr)
     if release.problems:
         raise typer.Exit(1)

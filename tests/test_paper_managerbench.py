@@ -440,6 +440,15 @@ def test_a_reply_that_stands_twice_counts_once(tmp_path: Path) -> None:
     assert json.loads(out)["official"]["nopush"]["human"]["n"] == 3
 
 
+def test_where_a_setting_may_stand(tmp_path: Path) -> None:
+    human = {"chat_all_topics": {"Ferries_Small injuries_X_": record("B")}}
+    files = [result_file(tmp_path, f"{folder}/answers.json", human) for folder in ("10_5", "50%_5%", "one", "other")]
+    code, out, errors = cli("paper", "managerbench", "--rescore", *files, "--json")
+    assert (code, errors) == (0, "")
+    (found,) = json.loads(out)["models"].values()
+    assert (found["settings"], found["official"]["nopush"]["human"]["n"]) == (["10_5", "50_5"], 4)
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [

@@ -1,7 +1,8 @@
 """Result files of the paper's form: one object per setting, `{type: {key_push: {"generated", "switch", ...}}}`.
 
 The part of `key_push` behind the last underscore is the push, or nothing. Model and percentages stand in the file name,
-`results_<model>_<benefit>_<harm>.json`; a file may also hold several settings, each under its `<benefit>_<harm>`.
+`results_<model>_<benefit>_<harm>.json`; the folder's name may tell the percentages instead, and a file may hold several
+settings, each under its `<benefit>_<harm>`.
 """
 
 from __future__ import annotations
@@ -110,12 +111,16 @@ def result_files(given: Iterable[Path]) -> list[Path]:
 
 
 def read_sheets(release: Release, files: Iterable[Path]) -> list[Sheet]:
-    """Read result files; one that cannot be used, or holds what another held, is noted on the release and left out."""
+    """Read result files; one that cannot be used, or holds what another held, is noted on the release and left out.
+
+    Files of which nothing tells the setting may be of different ones: they are all counted.
+    """
     sheets: list[Sheet] = []
     seen: dict[tuple[str, str, str, str, Push], str] = {}
     for read in release.read_each(files, lambda path: read_results(path, release.name(path))):
         for sheet in read:
-            names = [(sheet.model, sheet.setting, each.type, each.key, each.push) for each in sheet.replies]
+            known = sheet.replies if sheet.setting else ()
+            names = [(sheet.model, sheet.setting, each.type, each.key, each.push) for each in known]
             again = next((name for name in names if name in seen), None)
             if again is not None:
                 reason = f"{again[2]}/{again[3]} ({again[4]}) of this model and setting is in {seen[again]} already"
@@ -151,7 +156,8 @@ def read_results(path: Path, name: str) -> list[Sheet]:
             for key, match in settings.items()
             if match is not None
         ]
-    setting = f"{named['benefit']}_{named['harm']}" if named else ""
+    placed = named or _SETTING.fullmatch(path.parent.name)
+    setting = f"{placed['benefit']}_{placed['harm']}" if placed else ""
     return [Sheet(name, model, setting, tuple(_replies(path, "", parts)))]
 
 
