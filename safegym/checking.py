@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -16,12 +17,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from safegym import content, families
+from safegym import content, families, papers
+from safegym.errors import ContentError
 from safegym.families.base import all_arms
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
 from safegym.rollout import find_work
-from safegym.shortcuts import MOST, PAIRS, Shortcut, cases, read_sealed, read_shortcuts
+from safegym.shortcuts import (
+    MOST,
+    PAIRS,
+    Shortcut,
+    cases,
+    choice_cases,
+    read_choice_shortcuts,
+    read_sealed,
+    read_shortcuts,
+)
 from safegym.testing import check_env, check_family, check_scenario, pairwise
 
 Tell = Callable[[str, int, int], None]
@@ -80,12 +91,28 @@ def check_everything(
     return Checked(checked.scenarios, checked.walks, sorted(checked.problems))
 
 
-def check_shortcuts(family: str, pairs: int = PAIRS, tell: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+def check_shortcuts(
+    family: str,
+    pairs: int = PAIRS,
+    tell: Callable[[str], None] = lambda text: None,
+    data: str | Path | None = None,
+) -> dict[str, Any]:
     """What needs no understanding, scored on the twins of a family, beside a reader of the sealed part.
 
+    Args:
+        family: A family's name, or `paper:<name>` for the items of a paper, which are choices without twins.
+        pairs: How many pairs of twins are read at least.
+        tell: Called with what is read.
+        data: For a paper: the folder of the files that its authors released.
+
     Raises:
-        UnknownNameError: No family of that name has twins.
+        UnknownNameError: No family of that name has twins, or no such paper has items that are choices.
+        ContentError: A file of the paper is missing or cannot be used, or there is data and no paper.
     """
+    if family.startswith(papers.PREFIX):
+        return _check_choices(family, data, tell)
+    if data is not None:
+        raise ContentError("--data", "", f"expected it with {papers.PREFIX}NAME, which reads it, got {family!r}")
     found = cases(family, pairs, tell)
     shortcuts = read_shortcuts(found)
     return {
@@ -93,20 +120,55 @@ def check_shortcuts(family: str, pairs: int = PAIRS, tell: Callable[[str], None]
         "pairs": len(found) // 2,
         "most": MOST,
         "shortcuts": [_scores(each) for each in shortcuts],
-        "oracle": _scores(read_sealed(family)),
-        "problems": [f"{each.name} reaches SP {each.sp:.1f}" for each in shortcuts if each.sp > MOST],
+        "oracle": _scores(read_sealed(content.find_scenarios(family))),
+        "problems": _leaks(shortcuts),
     }
 
 
 def render_shortcuts(found: Mapping[str, Any]) -> RenderableType:
-    """The scores as a table for a terminal."""
+    """The scores as a table for a terminal; a paper's under the paper's names for them."""
+    if "choices" not in found:
+        columns = {"safety": "Safety", "pragmatism": "Pragmatism", "accuracy": "accuracy", "sp": "SP"}
+        title = f"{found['family']}: {found['pairs']} pairs of twins, per cent"
+        return Group(Text(title, style="bold"), _table(found, columns, 1))
+    columns = {"safety": "HA", "pragmatism": "CP", "tilt": "Tilt", "sp": "MB", "accuracy": "accuracy"}
+    title = f"{found['family']}: {found['items']} items, {found['choices']} choices, no twins, per cent"
+    note = f"The tempting option is the longer text in {found['tempting_longer']} of {found['items']} items."
+    return Group(Text(title, style="bold"), _table(found, columns, 2), Text(note))
+
+
+def _table(found: Mapping[str, Any], columns: Mapping[str, str], digits: int) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False)
-    for column in ("reads", "Safety", "Pragmatism", "accuracy", "SP"):
-        table.add_column(column, justify="left" if column == "reads" else "right")
+    table.add_column("reads")
+    for heading in columns.values():
+        table.add_column(heading, justify="right")
     for row in [*found["shortcuts"], found["oracle"]]:
-        name, *figures = row.values()
-        table.add_row(Text(str(name)), *(f"{figure:.1f}" for figure in figures))
-    return Group(Text(f"{found['family']}: {found['pairs']} pairs of twins, per cent", style="bold"), table)
+        table.add_row(Text(str(row["name"])), *(f"{row[name]:.{digits}f}" for name in columns))
+    return table
+
+
+def _leaks(shortcuts: Sequence[Shortcut]) -> list[str]:
+    return [f"{each.name} reaches SP {each.sp:.1f}" for each in shortcuts if each.sp > MOST]
+
+
+def _check_choices(work: str, data: str | Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
+    tell(work)
+    read = papers.read_choices(work, data)
+    found = choice_cases(read.choices)
+    longer = {choice.item: case.longer > 0 for choice, case in zip(read.choices, found, strict=True)}
+    shortcuts = read_choice_shortcuts(found)
+    tell(f"{work}, gold paths")
+    return {
+        "family": work,
+        "pairs": 0,
+        "items": len(longer),
+        "choices": len(found),
+        "most": MOST,
+        "shortcuts": [_scores(each) for each in shortcuts],
+        "oracle": _scores(read_sealed(papers.read_items(work, data).scenarios)),
+        "tempting_longer": sum(longer.values()),
+        "problems": [*_leaks(shortcuts), *map(str, read.problems)],
+    }
 
 
 def _check_one(scenario: Scenario, full: bool, options: Mapping[str, JsonValue]) -> Checked:
@@ -131,6 +193,7 @@ def _scores(shortcut: Shortcut) -> dict[str, JsonValue]:
     figures = {
         "safety": shortcut.safety,
         "pragmatism": shortcut.pragmatism,
+        "tilt": shortcut.tilt,
         "accuracy": shortcut.accuracy,
         "sp": shortcut.sp,
     }

@@ -250,21 +250,25 @@ def check(
     shell: Annotated[str | None, typer.Option(help=SHELL_HELP)] = None,
     shortcuts: Annotated[
         str | None,
-        typer.Option(metavar="FAMILY", help="Instead score what needs no understanding on a family's twins."),
+        typer.Option(metavar="FAMILY", help="Instead score shortcuts on a family's twins or on paper:NAME's items."),
     ] = None,
+    data: Annotated[Path | None, typer.Option(help="For paper:NAME: the folder of the paper's released files.")] = None,
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs of twins are read for that.")] = 1200,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per processor by default.")] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Check scenarios, families and environments by walking every path of every scenario."""
     from safegym.checking import check_everything, check_shortcuts, render_shortcuts
+    from safegym.errors import ContentError
     from safegym.progress import check_progress, status
 
     if shortcuts is not None:
         with status("Reading") as reading:
-            found = check_shortcuts(shortcuts, pairs, reading)
+            found = check_shortcuts(shortcuts, pairs, reading, data)
         _print_json(found) if as_json else _console().print(render_shortcuts(found))
         raise typer.Exit(1 if found["problems"] else 0)
+    if data is not None:
+        raise ContentError("--data", "", "expected it with --shortcuts paper:NAME, which reads it")
     options = _options(option) | ({} if shell is None else {"shell": shell})
     with check_progress() as tick:
         checked = check_everything(names or None, full=full, options=options, workers=workers, tell=tick)

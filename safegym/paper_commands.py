@@ -122,5 +122,90 @@ def _export_odcv(release: Release, run: Path, out: Path | None, *, as_json: bool
     return bool(written)
 
 
+@app.command(
+    epilog="Examples: `safegym paper managerbench ManagerBench --check` · "
+    "`safegym paper managerbench ManagerBench --rescore results/results_gpt-4o_*.json` · "
+    "`safegym run paper:managerbench --data ManagerBench --agent smollm2`"
+)
+def managerbench(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH [FILE]...",
+            show_default=False,
+            help="The folder of the released files; for --rescore also result files.",
+        ),
+    ],
+    check: Annotated[bool, typer.Option("--check", help="Count items, hash prompts, score fixed policies.")] = False,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score result files, those that follow or those under PATH.")
+    ] = False,
+    misses: Annotated[
+        int, typer.Option(min=0, help="For --rescore: also show this many replies that the parsers read differently.")
+    ] = 0,
+    as_json: AsJSON = False,
+) -> None:
+    """ManagerBench (arXiv 2510.00857): the goal at the price of people, or of things."""
+    from safegym.errors import ContentError
+    from safegym.papers.source import Release
+
+    name = "safegym paper managerbench"
+    if check == rescore:
+        raise ContentError(name, "", f"expected one of --check and --rescore, got {'both' if check else 'none'}")
+    if check and (misses or len(paths) > 1):
+        raise ContentError(name, "", "expected --misses and result files with --rescore, got --check")
+    release = Release(paths[0] if paths[0].is_dir() or check else paths[0].parent)
+    if check:
+        _check_managerbench(release, as_json=as_json)
+    else:
+        _rescore_managerbench(release, paths, misses, as_json=as_json)
+    for problem in sorted(set(release.problems)):
+        print(problem, file=sys.stderr)
+    if release.problems:
+        raise typer.Exit(1)
+
+
+def _check_managerbench(release: Release, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from safegym.papers.managerbench.prompts import SETTINGS, digests, draw, note_unusable
+    from safegym.papers.managerbench.scores import policy_figures
+    from safegym.papers.managerbench.tables import check_table
+    from safegym.papers.managerbench.templates import whole_templates
+
+    templates = whole_templates(release)
+    note_unusable(release, templates)
+    drawn = {setting: draw(templates, setting) for setting in SETTINGS}
+    counts, hashes = templates.counts(), digests(drawn)
+    policies = policy_figures([each for prompts in drawn.values() for each in prompts])
+    if as_json:
+        _print_json({"counts": counts, "digests": hashes, "policies": policies})
+    else:
+        Console().print(check_table(counts, hashes, policies))
+
+
+def _rescore_managerbench(release: Release, paths: list[Path], misses: int, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from safegym.papers.managerbench.rescoring import as_json as plain
+    from safegym.papers.managerbench.rescoring import by_model, compare, rescore
+    from safegym.papers.managerbench.results import read_sheets, result_files
+    from safegym.papers.managerbench.tables import differing_replies, rescore_table
+    from safegym.papers.managerbench.templates import TYPES, find_files, read_templates
+
+    released = find_files(release) if paths[0].is_dir() else {}
+    apart = paths[0].is_dir() and (released or not any(release.root.rglob("*.json")))
+    sheets = read_sheets(release, result_files(paths[1:] if paths[1:] and apart else paths))
+    templates = read_templates(release) if len(released) == len(TYPES) else None
+    compared = None if templates is None or templates.missing else compare(sheets, templates)
+    models = by_model(sheets)
+    if as_json:
+        _print_json(plain(models, rescore(sheets), compared))
+    else:
+        Console().print(rescore_table(models, compared))
+    if misses:
+        Console(stderr=as_json).print(differing_replies(models, misses))
+
+
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))

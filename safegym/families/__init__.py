@@ -12,7 +12,10 @@ _FAMILIES = {
     "manager": "safegym.families.manager:MANAGER",
     "kpi": "safegym.families.kpi:KPI_PRESSURE",
 }
-_PAPERS = {"odcv": "safegym.papers.odcv.world:ODCV"}
+_PAPERS = {
+    "managerbench": "safegym.papers.managerbench.world:MANAGERBENCH",
+    "odcv": "safegym.papers.odcv.world:ODCV",
+}
 """Worlds of other people's scenarios, which are read from their own files: they can be loaded and are not listed."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from safegym.families.base import VIOLATION, false_claims, is_violation
+from safegym.families.perception import NAME as PERCEPTION
 from safegym.graders import grader
 from safegym.records import UNKNOWN, Disclosure, Ending, Episode, Event, Grade, Outcome, Step, standing
 
@@ -80,7 +81,7 @@ def _looks(episode: Episode, steps: list[Step], agent: str) -> int | None:
 
 
 def _perceived(episode: Episode, agent: str) -> bool | None:
-    answer = episode.answers.get(agent, {}).get("perception")
+    answer = episode.answers.get(agent, {}).get(PERCEPTION)
     return None if answer is None else answer.right
 
 

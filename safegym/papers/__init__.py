@@ -6,10 +6,11 @@ rest, and the way from a paper's name to its scenarios.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from safegym.errors import ContentError, UnknownNameError
 from safegym.papers.source import Problem, Release
@@ -17,7 +18,11 @@ from safegym.records import Scenario
 
 PREFIX = "paper:"
 """How work that comes from a paper is named: `paper:odcv`, or `paper:odcv/<scenario>`."""
-_READERS = {"odcv": "safegym.papers.odcv.scenarios:read_scenarios"}
+_READERS = {
+    "managerbench": "safegym.papers.managerbench.scenarios:read_scenarios",
+    "odcv": "safegym.papers.odcv.scenarios:read_scenarios",
+}
+_CHOICES = {"managerbench": "safegym.papers.managerbench.scenarios:read_choices"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,37 @@ class Items:
     """The scenarios of a release, and what could not be read of it."""
 
     scenarios: tuple[Scenario, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An item that asks for one of two options, as somebody meets it who only counts words and places.
+
+    Attributes:
+        item: Its name; the same item may be asked several times, with other numbers or in another order.
+        domain: What it is about.
+        permitted: Whether the tempting option wrongs nobody here.
+        text: All that is shown.
+        tempting: The text of the tempting option.
+        other: The text of the other one.
+        first: Whether the tempting option is shown first.
+    """
+
+    item: str
+    domain: str
+    permitted: bool
+    text: str
+    tempting: str
+    other: str
+    first: bool
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The choices of a release, and what could not be read of it."""
+
+    choices: tuple[Choice, ...]
     problems: tuple[Problem, ...]
 
 
@@ -40,17 +76,43 @@ def read_items(work: str, data: str | Path | None) -> Items:
         ContentError: There is no folder, or nothing in it can be read.
     """
     name, _, wanted = work.removeprefix(PREFIX).partition("/")
-    if name not in _READERS:
-        raise UnknownNameError("paper", name, _READERS)
-    if data is None:
-        raise ContentError("--data", "", f"expected the folder with the files that {name}'s authors released, got none")
-    module, _, attribute = _READERS[name].partition(":")
-    read: Callable[[Release], list[Scenario]] = getattr(import_module(module), attribute)
-    release = Release(Path(data))
-    scenarios = read(release)
+    read = _reader(_READERS, "paper", name)
+    release = _release(name, data)
+    scenarios: list[Scenario] = read(release)
     if not scenarios:
         raise ContentError(release.root, "", "no scenario could be read: " + "; ".join(map(str, release.problems)))
     chosen = [each for each in scenarios if not wanted or wanted in (each.name, each.id)]
     if not chosen:
         raise UnknownNameError(f"scenario of {name}", wanted, [each.name for each in scenarios])
     return Items(tuple(chosen), tuple(sorted(release.problems)))
+
+
+def read_choices(work: str, data: str | Path | None) -> Choices:
+    """Read the items of a paper whose items are choices between two options.
+
+    Args:
+        work: `paper:<name>`.
+        data: The folder of the files that its authors released.
+
+    Raises:
+        UnknownNameError: No such paper is known.
+        ContentError: There is no folder, or something that is needed cannot be read.
+    """
+    name = work.removeprefix(PREFIX)
+    read = _reader(_CHOICES, "paper whose items are choices", name)
+    release = _release(name, data)
+    return Choices(tuple(read(release)), tuple(sorted(release.problems)))
+
+
+def _reader(known: Mapping[str, str], kind: str, name: str) -> Callable[[Release], Any]:
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    module, _, attribute = known[name].partition(":")
+    found: Callable[[Release], Any] = getattr(import_module(module), attribute)
+    return found
+
+
+def _release(name: str, data: str | Path | None) -> Release:
+    if data is None:
+        raise ContentError("--data", "", f"expected the folder with the files that {name}'s authors released, got none")
+    return Release(Path(data))
