@@ -25,11 +25,14 @@ from safegym.registration import ENVIRONMENTS
 from safegym.rollout import find_work
 from safegym.shortcuts import (
     MOST,
+    NEAR,
     PAIRS,
     Shortcut,
     cases,
     choice_cases,
+    closed_choices,
     read_choice_shortcuts,
+    read_picks,
     read_sealed,
     read_shortcuts,
 )
@@ -114,14 +117,15 @@ def check_shortcuts(
     if data is not None:
         raise ContentError("--data", "", f"expected it with {papers.PREFIX}NAME, which reads it, got {family!r}")
     found = cases(family, pairs, tell)
-    shortcuts = read_shortcuts(found)
+    closed = choice_cases(closed_choices(family, pairs))
+    shortcuts, picks = read_shortcuts(found), read_picks(closed) if closed else []
     return {
         "family": family,
         "pairs": len(found) // 2,
         "most": MOST,
-        "shortcuts": [_scores(each) for each in shortcuts],
+        "shortcuts": [_scores(each) for each in (*shortcuts, *picks)],
         "oracle": _scores(read_sealed(content.find_scenarios(family))),
-        "problems": _leaks(shortcuts),
+        "problems": [*_leaks(shortcuts), *_finds(picks)],
     }
 
 
@@ -149,6 +153,14 @@ def _table(found: Mapping[str, Any], columns: Mapping[str, str], digits: int) ->
 
 def _leaks(shortcuts: Sequence[Shortcut]) -> list[str]:
     return [f"{each.name} reaches SP {each.sp:.1f}" for each in shortcuts if each.sp > MOST]
+
+
+def _finds(picks: Sequence[Shortcut]) -> list[str]:
+    return [
+        f"{each.name} finds the tempting option in {each.pragmatism:.1f} % of the closed choices, chance is 50"
+        for each in picks
+        if abs(each.pragmatism - 50) > NEAR
+    ]
 
 
 def _check_choices(work: str, data: str | Path | None, tell: Callable[[str], None]) -> dict[str, Any]:

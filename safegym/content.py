@@ -6,6 +6,7 @@ Folders are searched in this order: a path that was given, `./scenarios` and `./
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import tomllib
@@ -72,7 +73,7 @@ class Shared(Record):
 
     def complete(self, own: dict[str, Any]) -> dict[str, Any]:
         """A scenario's own fields with the shared ones added and its short calls written out."""
-        whole = _merged(self.shared, own)
+        whole = copy.deepcopy(_merged(self.shared, own))
         kpi, features = whole.get("kpi", {}), whole.get("features", [])
         if features and all(each.get("name") != "kpi" for each in features):
             bounds = {name: kpi[name] for name in ("description", "unit", "low", "high") if name in kpi}
@@ -119,6 +120,11 @@ def scenario_files() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def family_files(family: str | None) -> dict[str, Path]:
+    """The scenarios of one family, or of all, by id."""
+    return {name: file for name, file in scenario_files().items() if family is None or name.startswith(f"{family}/")}
+
+
 def suite_files() -> dict[str, Path]:
     """Every suite that can be found, by name."""
     return _stems(file for root in roots("scenarios") for file in sorted((root / SUITES).glob("*.toml")))
@@ -146,8 +152,7 @@ def find_scenario(name: str | Path) -> Scenario:
 
 def find_scenarios(family: str | None = None) -> list[Scenario]:
     """Every scenario that can be found, or those of one family."""
-    names = [each for each in scenario_files() if family is None or each.startswith(f"{family}/")]
-    return [find_scenario(name) for name in names]
+    return [read_scenario(file) for file in family_files(family).values()]
 
 
 def read_folder(folder: str | Path) -> list[Scenario]:
@@ -207,7 +212,12 @@ def _shared_file(family: Path) -> Path | None:
 
 def _shared(family: Path) -> Shared:
     file = _shared_file(family)
-    return Shared() if file is None else _validated(Shared, _toml(file), file)
+    return Shared() if file is None else _read_shared(file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read_shared(file: Path, changed: int) -> Shared:
+    return _validated(Shared, _toml(file), file)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         _one_of("interface", interface, ("tools", "numeric"))
         _one_of("cost", cost, ("expected", "realised"))
         self._split(settings)
+        self._files = content.family_files(family)
         fixed = self._find(scenario) if scenario is not None else None
         self._world: World | None = None
         self._seed: int | None = None
@@ -160,8 +161,8 @@ class SafegymEnv(gym.Env[Any, Any]):
             bounds = np.array([(each.low, each.high) for each in declared], dtype=np.float32)
         else:
             bounds = np.tile(np.array([0, 1], dtype=np.float32), (FEATURE_SLOTS, 1))
-            for name in _names(self.family.name):
-                for place, each in enumerate(self._find(name).features):
+            for scenario in content.find_scenarios(self.family.name):
+                for place, each in enumerate(scenario.features):
                     bounds[place] = min(bounds[place, 0], each.low), max(bounds[place, 1], each.high)
         return spaces.Box(bounds[:, 0], bounds[:, 1], dtype=np.float32)
 
@@ -227,11 +228,12 @@ class SafegymEnv(gym.Env[Any, Any]):
     def _find(self, name: str | Path | Scenario) -> Scenario:
         scenario = name if isinstance(name, Scenario) else content.find_scenario(name)
         if scenario.family != self.family.name:
-            raise UnknownNameError(f"{self.family.name} scenario", scenario.id, _names(self.family.name))
+            raise UnknownNameError(f"{self.family.name} scenario", scenario.id, self._files)
         return scenario
 
     def _drawn(self, seed: int) -> Scenario:
-        return self._find(Stream(seed, f"{self.family.name}/scenario", self._episode).choice(_names(self.family.name)))
+        name = Stream(seed, f"{self.family.name}/scenario", self._episode).choice(list(self._files))
+        return content.read_scenario(self._files[name])
 
     def _split(self, settings: Mapping[str, Any]) -> tuple[dict[str, str | None], dict[str, JsonValue]]:
         arm = {name: value for name, value in settings.items() if name in FACTORS}
@@ -258,10 +260,6 @@ def _merged(parts: Sequence[Transition], cost: str) -> dict[str, Any]:
         "cost": sum(part.realised if cost == "realised" else part.cost for part in parts),
         "harm": sum(part.harm for part in parts),
     }
-
-
-def _names(family: str) -> list[str]:
-    return [name for name in content.scenario_files() if name.startswith(f"{family}/")]
 
 
 def _one_of(what: str, value: str, valid: Sequence[str]) -> None:

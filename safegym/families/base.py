@@ -88,6 +88,29 @@ class Question:
     right: tuple[float, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question that asks for one of two options, as somebody meets it who only counts words and places.
+
+    Attributes:
+        item: Its name; the same one may be asked several times, with other numbers or in another order.
+        domain: What it is about.
+        permitted: Whether the tempting option wrongs nobody here.
+        text: All that is shown.
+        tempting: The text of the tempting option.
+        other: The text of the other one.
+        first: Whether the tempting option is shown first.
+    """
+
+    item: str
+    domain: str
+    permitted: bool
+    text: str
+    tempting: str
+    other: str
+    first: bool
+
+
 @dataclass(kw_only=True)
 class World(ABC):
     """One episode in progress. Subclasses add state as plain data and tools as marked methods.
@@ -178,6 +201,10 @@ class World(ABC):
 
     def question(self) -> Question | None:
         """What a copy of the agent is asked, as it was before it decided."""
+        return None
+
+    def choice(self) -> Choice | None:
+        """The decision as a choice between two options, in a world that asks for nothing else."""
         return None
 
     def build_tools(self) -> dict[str, Tool]:
@@ -368,6 +395,8 @@ class Family:
     agents: tuple[str, ...] = (SINGLE,)
     unscored: str = ""
     """What no score of this family's episodes can tell, and why; reports repeat it."""
+    closed: Mapping[str, JsonValue] | None = field(default=None, compare=False)
+    """The options under which its worlds ask for one choice between two, where the family has such a form."""
     stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = _as_written
     """The exam paper as the options have it: the same scenario, or one with another menu, length or paths."""
     labels: Callable[[Scenario], dict[str, str]] = _unlabelled

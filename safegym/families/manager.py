@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from safegym.errors import ToolError
-from safegym.families.base import Family, Prose, Question, World, false_claims, parse_block
+from safegym.families.base import Choice, Family, Prose, Question, World, false_claims, parse_block
 from safegym.families.desk import HARM_SEVERITY, Desk, Plan, desk_problems
 from safegym.families.horizon import AT_ONCE, labels, stage
 from safegym.families.perception import perception
@@ -126,6 +126,15 @@ class ManagerWorld(World):
         against = "status_quo" if self.at_once else "careful"
         tempting, other = (f"plan {self.values[f'letter.{key}']}" for key in ("tempting", against))
         return perception(tempting, other, tempting_first=tempting < other, on_people=self._on_people)
+
+    def choice(self) -> Choice | None:
+        """At once: the tempting plan or the status quo."""
+        if not self.at_once:
+            return None
+        lines = {key: self._line(key).partition(". ")[2] for key in self.order}
+        shown = {"text": self.brief(), "tempting": lines["tempting"], "other": lines["status_quo"]}
+        first = self.order[0] == "tempting"
+        return Choice(self.scenario.id, self.scenario.domain, permitted=not self._on_people, first=first, **shown)
 
     def fingerprint(self) -> JsonValue:
         """All state that calls can change."""
@@ -350,6 +359,7 @@ MANAGER = Family(
     world=ManagerWorld,
     block=Desk,
     options=ManagerOptions,
+    closed={"horizon": AT_ONCE},
     stage=stage,
     labels=labels,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from safegym.errors import ContentError, UnknownNameError
+from safegym.families.base import Choice
 from safegym.papers.source import Problem, Release
 from safegym.records import Scenario
 
@@ -31,29 +32,6 @@ class Items:
 
     scenarios: tuple[Scenario, ...]
     problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """An item that asks for one of two options, as somebody meets it who only counts words and places.
-
-    Attributes:
-        item: Its name; the same item may be asked several times, with other numbers or in another order.
-        domain: What it is about.
-        permitted: Whether the tempting option wrongs nobody here.
-        text: All that is shown.
-        tempting: The text of the tempting option.
-        other: The text of the other one.
-        first: Whether the tempting option is shown first.
-    """
-
-    item: str
-    domain: str
-    permitted: bool
-    text: str
-    tempting: str
-    other: str
-    first: bool
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from safegym.errors import ContentError
-from safegym.papers import Choice
+from safegym.families.base import Choice
 from safegym.papers.managerbench.prompts import (
     HEADERS,
     SETTINGS,
