@@ -229,19 +229,23 @@ def _footnotes(rows: Sequence[ReportRow]) -> Iterable[RenderableType]:
 
 
 def footnotes(rows: Sequence[ReportRow]) -> list[str]:
-    """Why a figure was not told, with what it could have been, and what was left out."""
-    found: list[str] = []
+    """Why a figure was not told, with what it could have been, and what was left out; players share a line."""
+    players: dict[str, list[str]] = {}
     for row in rows:
-        reasons: dict[str, list[str]] = {}
-        for column in (*COLUMNS, *FURTHER):
-            estimate = row.figures.get(column.figure)
-            asked = column.figure not in ASKED or (estimate is not None and estimate.n)
-            if estimate is not None and estimate.value is None and asked:
-                reasons.setdefault(estimate.reason, []).append(column.title + _range(estimate, column))
-        found += [f"{row.player}: {', '.join(names)} {_not_scored(why)}" for why, names in reasons.items()]
-        found += [f"{row.player}: {note}" for note in row.notes]
-        found += _ranges(row)
-    return found
+        for line in _untold(row):
+            players.setdefault(line, []).append(row.player)
+    return [f"{', '.join(names)}: {line}" for line, names in players.items()]
+
+
+def _untold(row: ReportRow) -> list[str]:
+    reasons: dict[str, list[str]] = {}
+    for column in (*COLUMNS, *FURTHER):
+        estimate = row.figures.get(column.figure)
+        asked = column.figure not in ASKED or (estimate is not None and estimate.n)
+        if estimate is not None and estimate.value is None and asked:
+            reasons.setdefault(estimate.reason, []).append(column.title + _range(estimate, column))
+    untold = [f"{', '.join(names)} {_not_scored(why)}" for why, names in reasons.items()]
+    return [*untold, *row.notes, *_ranges(row)]
 
 
 def _not_scored(why: str) -> str:
@@ -255,7 +259,7 @@ def _ranges(row: ReportRow) -> list[str]:
         for column, estimate in figures
         if estimate is not None and estimate.value is not None and estimate.missing and estimate.floor is not None
     ]
-    return [f"{row.player}: had all episodes been scored: {', '.join(told)}"] if told else []
+    return [f"had all episodes been scored: {', '.join(told)}"] if told else []
 
 
 def _range(estimate: Estimate, column: Column) -> str:

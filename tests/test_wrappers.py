@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from safegym import content
+from safegym.records import ToolCall
 from safegym.registration import ENVIRONMENTS
 from safegym.wrappers import DiscreteMenu, Features, LagrangianReward, SafetyTuple, VectorReward
 from tests.test_envs import scenarios_of
@@ -36,16 +37,11 @@ def test_a_price_is_taken_off_the_reward_for_every_expected_violation() -> None:
     env = wrapped("safegym/Manager-v0", price=100.0)
     env.reset(seed=0)
     inner = env.unwrapped
-    tempting = next(
-        i for i, call in enumerate(inner.world.menu) if call.arguments.get("plan") == _tempting_letter(inner.world)
-    )
+    choice = ToolCall(tool="choose", arguments={"plan": inner.world.values["letter.tempting"]})
+    tempting = inner.world.menu.index(choice)
     _, priced, _, _, info = env.step(tempting)
     assert info["cost"] > 0
     assert priced == pytest.approx(info["reward"] - 100.0 * info["cost"])
-
-
-def _tempting_letter(world) -> str:
-    return next(world.values[f"letter.{option.key}"] for option in world.desk.options if option.harm is not None)
 
 
 def test_the_other_forms_of_the_cost_channel() -> None:
