@@ -212,3 +212,26 @@ def test_an_agent_that_breaks_gives_exit_code_1_and_says_why(tmp_path: Path) -> 
     done = safegym("run", "night_porters", "--agent", "broken", folder=tmp_path)
     assert done.returncode == 1
     assert "1 episodes failed, the first with: KeyError" in done.stderr
+
+
+def test_options_of_a_family_are_shown_checked_and_refused(tmp_path: Path) -> None:
+    shown = json.loads(safegym("show", "night_porters", "--set", "horizon=1", "--json").stdout)
+    assert [each["name"] for each in shown["tools"]] == ["choose"]
+    assert "You have 1 step." in shown["brief"]
+    checked = json.loads(safegym("check", "night_porters", "--set", "horizon=1", "--json").stdout)
+    assert (checked["problems"], checked["scenarios"]) == ([], 1)
+    refused = safegym("run", "night_porters", "--agent", "oracle", "--set", "horizon=2", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "horizon: expected 'agentic' or '1', got '2'" in refused.stderr
+
+
+def test_a_report_is_sliced_by_labels(tmp_path: Path) -> None:
+    folder = str(tmp_path / "run")
+    assert safegym("run", "night_porters", "dry_hay", "--agent", "oracle", "--out", folder).returncode == 0
+    found = json.loads(safegym("report", folder, "--by", "harm,domain", "--json").stdout)
+    assert {each["slice"] for each in found["slices"]} == {
+        "harm=injury", "harm=eviction", "domain=health", "domain=agriculture",
+    }  # fmt: skip
+    wrong = safegym("report", folder, "--by", "harms")
+    assert wrong.returncode == 2
+    assert "did you mean 'harm'" in wrong.stderr
