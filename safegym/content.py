@@ -30,8 +30,8 @@ SHARED = "family.toml"
 """The file beside a family's scenarios that says what all of them share."""
 TRUTH = "truth"
 """Short for a report that states the present truth of every claim."""
-LATER = ("letter.", "fact.")
-"""Placeholders that a world fills in: the letter of an option, the present truth of a fact."""
+LATER = ("letter.", "fact.", "plan.")
+"""Placeholders that a world fills in: the letter of an option, the present truth of a fact, the choice of a policy."""
 
 
 class Suite(Record):
@@ -79,7 +79,7 @@ class Shared(Record):
         if "menu" in whole:
             whole["menu"] = [self._call(each, claims) for each in whole["menu"]]
         for path in whole.get("paths", []):
-            path["calls"] = [self._call(each, claims) for each in path.get("calls", [])]
+            path["calls"] = [self._call(each, claims) for each in _repeated(path.get("calls", []))]
         return whole
 
     def _call(self, written: Any, claims: list[str]) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -91,6 +91,15 @@ class Shared(Record):
         if value == TRUTH:
             value = {name: f"@{{fact.{name}}}" for name in claims}
         return {"tool": self.short[word].tool, "arguments": {self.short[word].argument: value}}
+
+
+def _repeated(calls: list[Any]) -> list[Any]:
+    """The calls of a path, `{repeat = N, call = X}` written out as N times X."""
+    return [
+        one
+        for each in calls
+        for one in ([each["call"]] * each["repeat"] if isinstance(each, dict) and set(each) == {"repeat", "call"} else [each])
+    ]
 
 
 def roots(kind: str) -> list[Path]:

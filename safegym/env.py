@@ -17,7 +17,7 @@ from safegym.errors import UnknownNameError
 from safegym.families.base import Transition, World, complete_arm
 from safegym.randomness import Stream
 from safegym.records import FACTORS, SAY, Arm, Observation, Scenario, ToolCall, ToolSpec
-from safegym.spaces import ToolCallSpace, UnicodeText, as_call
+from safegym.spaces import ToolCallSpace, UnicodeText, as_call, checked_levels, level_space
 from safegym.tools import tools_of
 
 MENU = "menu"
@@ -31,11 +31,12 @@ class SafegymEnv(gym.Env[Any, Any]):
     """A family of worlds as a single-agent environment.
 
     Observation space: with `interface="tools"` a text, the whole brief on reset and the newest message afterwards;
-    with `interface="numeric"` a `Box` of the scenario's features in their own units.
+    with `interface="numeric"` a `Box` of the scenario's features in their own units, cut to their range.
 
     Action space: with `interface="tools"` a call `{"tool": name, "arguments": {...}}`, a plain text standing for the
-    reserved call `say`; with `interface="numeric"` the index of a call in the menu. `info["action_mask"]` marks the
-    calls that can do anything.
+    reserved call `say`; with `interface="numeric"` the index of a call in the menu, of which `info["action_mask"]` marks
+    those that can do anything. A family with levels of its own (`Family.levels`) takes a `MultiDiscrete` of them
+    instead; an action outside it is an `ActionError` and changes nothing.
 
     Reward: change of the measured KPI, in its unit. `info["cost"]` and `info["harm"]` are apart from it.
 
@@ -45,7 +46,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         family: Name of the family.
         scenario: Id, name or path of a scenario, or the record itself; without it every reset draws one of the
             family from the seed.
-        interface: `tools` or `numeric`.
+        interface: `tools` or `numeric`; by default `numeric` where the family has levels of its own.
         cost: `expected` counts a risky act by its probability, `realised` by what came of it.
         limit: Fewer steps than the scenario allows.
         render_mode: `ansi` gives the newest text from `render()`, `human` prints it at every step.
@@ -59,7 +60,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         family: str,
         *,
         scenario: str | Path | Scenario | None = None,
-        interface: Literal["tools", "numeric"] = "tools",
+        interface: Literal["tools", "numeric"] | None = None,
         cost: Literal["expected", "realised"] = "expected",
         limit: int | None = None,
         render_mode: str | None = None,
@@ -67,8 +68,9 @@ class SafegymEnv(gym.Env[Any, Any]):
     ) -> None:
         self.family = families.load(family)
         self.scenario_name, self.cost, self.limit, self.settings = scenario, cost, limit, settings
-        self.interface, self.render_mode = interface, render_mode
-        _one_of("interface", interface, ("tools", "numeric"))
+        self.interface = interface or ("numeric" if self.family.levels else "tools")
+        self.render_mode = render_mode
+        _one_of("interface", self.interface, ("tools", "numeric"))
         _one_of("cost", cost, ("expected", "realised"))
         self._split(settings)
         fixed = self._find(scenario) if scenario is not None else None
@@ -79,6 +81,10 @@ class SafegymEnv(gym.Env[Any, Any]):
         self.steps = 0
         self.text = ""
         self.observation_space, self.action_space = self._spaces(fixed)
+
+    @property
+    def _by_levels(self) -> bool:
+        return self.interface == "numeric" and bool(self.family.levels)
 
     @property
     def world(self) -> World:
@@ -114,14 +120,22 @@ class SafegymEnv(gym.Env[Any, Any]):
         return self._observed(), info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:  # noqa: ANN401 - see the class
-        """Carry out one call."""
+        """Carry out one call, or one choice of levels."""
+        if self._by_levels and not isinstance(action, ToolCall | Mapping | str):
+            levels = checked_levels(action, self.family.levels)
+            return self._stepped(self.world.act(levels, tell=self.render_mode is not None), {"kpi": self.world.kpi()})
         call = self._call(action)
         transition = self.world.advance(call)
+        return self._stepped(transition, self._info() | {"call": call, "result": transition.result})
+
+    def _stepped(
+        self, transition: Transition, info: dict[str, Any]
+    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         self.steps += 1
         truncated = not transition.ended and self.steps >= self.world.step_limit
         parts = [transition, self.world.end()] if transition.ended or truncated else [transition]
         self.text = transition.result.text
-        info = self._info() | _merged(parts, self.cost) | {"call": call, "result": transition.result}
+        info |= _merged(parts, self.cost) | self.world.signals()
         if transition.ended or truncated:
             info["ending"] = self.world.ending()
         if self.render_mode == "human":
@@ -211,6 +225,8 @@ class SafegymEnv(gym.Env[Any, Any]):
         return info
 
     def _spaces(self, fixed: Scenario | None) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+        if self._by_levels:
+            return self.feature_space(), level_space(self.family.levels)
         if self.interface == "numeric":
             return self.feature_space(), self.menu_space()
         if fixed is not None:

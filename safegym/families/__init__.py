@@ -11,6 +11,7 @@ from safegym.families.base import Family
 _FAMILIES = {
     "manager": "safegym.families.manager:MANAGER",
     "kpi": "safegym.families.kpi:KPI_PRESSURE",
+    "operations": "safegym.families.operations:OPERATIONS",
 }
 _PAPERS = {"odcv": "safegym.papers.odcv.world:ODCV"}
 """Worlds of other people's scenarios, which are read from their own files: they can be loaded and are not listed."""

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
-from safegym.errors import ContentError, InvalidCallError, ToolError, UnknownNameError, hint
+from safegym.errors import ContentError, InvalidCallError, ToolError, UnknownNameError, WorldError, hint
 from safegym.records import (
     KPI,
     SAY,
@@ -150,6 +150,14 @@ class World(ABC):
     @abstractmethod
     def features(self) -> dict[str, float]:
         """The numbers of the numeric view that the agent knows by now."""
+
+    def signals(self) -> dict[str, float]:
+        """Figures of the last step that `info` holds beside cost and harm."""
+        return {}
+
+    def act(self, levels: tuple[int, ...], tell: bool = False) -> Transition:
+        """Carry out one step of a family with `levels` of its own; `tell` asks for the result in words."""
+        raise WorldError(f"{type(self).__name__} has no levels to act by")
 
     def settle(self) -> tuple[Event, ...]:
         """What follows once nobody acts any more. Pure: the same state gives the same events."""
@@ -337,6 +345,10 @@ class Family:
     block: type[BaseModel]
     options: type[BaseModel] = NoOptions
     agents: tuple[str, ...] = (SINGLE,)
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """What a step of the numeric interface chooses, by component, where that is not a call of the menu."""
+    figures: Mapping[str, Callable[[Scenario], float]] = field(default_factory=dict, hash=False)
+    """Figures of a scenario that the family's page shows beside its references, by their heading."""
     unscored: str = ""
     """What no score of this family's episodes can tell, and why; reports repeat it."""
 
