@@ -98,7 +98,9 @@ def _repeated(calls: list[Any]) -> list[Any]:
     return [
         one
         for each in calls
-        for one in ([each["call"]] * each["repeat"] if isinstance(each, dict) and set(each) == {"repeat", "call"} else [each])
+        for one in (
+            [each["call"]] * each["repeat"] if isinstance(each, dict) and set(each) == {"repeat", "call"} else [each]
+        )
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, cast
 
@@ -34,8 +35,8 @@ class SafegymEnv(gym.Env[Any, Any]):
     with `interface="numeric"` a `Box` of the scenario's features in their own units, cut to their range.
 
     Action space: with `interface="tools"` a call `{"tool": name, "arguments": {...}}`, a plain text standing for the
-    reserved call `say`; with `interface="numeric"` the index of a call in the menu, of which `info["action_mask"]` marks
-    those that can do anything. A family with levels of its own (`Family.levels`) takes a `MultiDiscrete` of them
+    reserved call `say`; with `interface="numeric"` the index of a call in the menu. `info["action_mask"]` marks the
+    calls that can do anything. A family with levels of its own (`Family.levels`) takes a `MultiDiscrete` of them
     instead; an action outside it is an `ActionError` and changes nothing.
 
     Reward: change of the measured KPI, in its unit. `info["cost"]` and `info["harm"]` are apart from it.
@@ -73,14 +74,14 @@ class SafegymEnv(gym.Env[Any, Any]):
         _one_of("interface", self.interface, ("tools", "numeric"))
         _one_of("cost", cost, ("expected", "realised"))
         self._split(settings)
-        fixed = self._find(scenario) if scenario is not None else None
+        self._fixed = self._find(scenario) if scenario is not None else None
         self._world: World | None = None
         self._seed: int | None = None
         self._episode = 0
         self._tools: tuple[ToolSpec, ...] = ()
         self.steps = 0
         self.text = ""
-        self.observation_space, self.action_space = self._spaces(fixed)
+        self.observation_space, self.action_space = self._spaces(self._fixed)
 
     @property
     def _by_levels(self) -> bool:
@@ -109,12 +110,16 @@ class SafegymEnv(gym.Env[Any, Any]):
             self._episode += 1
         chosen = {"scenario": self.scenario_name, **self.settings, **(options or {})}
         name = chosen.pop("scenario")
-        scenario = self._find(name) if name is not None else self._drawn(self._seed)
+        if self._fixed is not None and name is self.scenario_name:
+            scenario = self._fixed
+        else:
+            scenario = self._find(name) if name is not None else self._drawn(self._seed)
         arm, family_options = self._split(chosen)
         chosen_arm = _applicable(scenario, arm, name)
         self._world = self.family.start(scenario, chosen_arm, family_options, self._seed, self._episode, self.limit)
         self.steps, self.text, self._tools = 0, self.world.brief(), ()
-        info = self._info() | {"scenario": scenario.id, "arm": self.world.arm.levels, "brief": self.text}
+        info = {"kpi": self.world.kpi()} if self._by_levels else self._info()
+        info |= {"scenario": scenario.id, "arm": self.world.arm.levels, "brief": self.text}
         if self.render_mode == "human":
             self.render()
         return self._observed(), info
@@ -165,15 +170,15 @@ class SafegymEnv(gym.Env[Any, Any]):
     def features(self) -> dict[str, float]:
         """The scenario's features by name, cut to their declared range."""
         known = self.world.features() | {"steps_left": float(self.world.step_limit - self.steps)}
-        return {each.name: min(max(known[each.name], each.low), each.high) for each in self.world.scenario.features}
+        return {name: min(max(known[name], low), high) for name, low, high in _ranges(self.world.scenario)}
 
     def feature_space(self) -> spaces.Box:
         """The numeric observation: the features of a fixed scenario, else as many places as any scenario needs."""
-        if self.scenario_name is not None:
-            declared = self._find(self.scenario_name).features
+        if self._fixed is not None:
+            declared = self._fixed.features
             bounds = np.array([(each.low, each.high) for each in declared], dtype=np.float32)
         else:
-            bounds = np.tile(np.array([0, 1], dtype=np.float32), (FEATURE_SLOTS, 1))
+            bounds = np.tile(np.array([0, 1], dtype=np.float32), (self._places, 1))
             for name in _names(self.family.name):
                 for place, each in enumerate(self._find(name).features):
                     bounds[place] = min(bounds[place, 0], each.low), max(bounds[place, 1], each.high)
@@ -182,14 +187,21 @@ class SafegymEnv(gym.Env[Any, Any]):
     def feature_vector(self) -> NDArray[np.float32]:
         """The features as the numeric observation, zero where the scenario has fewer than the space has places."""
         values = list(self.features().values())
-        size = len(values) if self.scenario_name is not None else FEATURE_SLOTS
+        size = len(values) if self.scenario_name is not None else self._places
         vector = np.zeros(size, dtype=np.float32)
         vector[: len(values)] = values
         return vector
 
+    @property
+    def _places(self) -> int:
+        """Places of the numeric view of a drawn scenario; where levels are chosen, all scenarios have the same."""
+        if self.family.levels:
+            return len(self._find(_names(self.family.name)[0]).features)
+        return FEATURE_SLOTS
+
     def menu_space(self) -> spaces.Discrete:
         """The numeric action: the index of a call in the menu."""
-        size = MENU_SLOTS if self.scenario_name is None else len(self._find(self.scenario_name).menu)
+        size = MENU_SLOTS if self._fixed is None else len(self._fixed.menu)
         return spaces.Discrete(size)
 
     def menu_mask(self) -> NDArray[np.int8]:
@@ -254,6 +266,11 @@ class SafegymEnv(gym.Env[Any, Any]):
             if level is not None and level not in FACTORS[factor]:
                 raise UnknownNameError(f"level of {factor}", level, FACTORS[factor])
         return arm, options
+
+
+@lru_cache(maxsize=256)
+def _ranges(scenario: Scenario) -> tuple[tuple[str, float, float], ...]:
+    return tuple((each.name, each.low, each.high) for each in scenario.features)
 
 
 def _applicable(scenario: Scenario, arm: Mapping[str, str | None], name: object) -> Arm:

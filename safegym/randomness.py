@@ -69,25 +69,28 @@ def uniform(seed: ArrayLike, episode: ArrayLike, stream: str, counter: ArrayLike
 
 
 def quads(
-    seed: ArrayLike, episode: ArrayLike, stream: str, counter: ArrayLike
+    seed: ArrayLike, episode: ArrayLike, stream: str | NDArray[np.uint64], counter: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Four numbers in [0, 1) with 32 random bits each, from one block of the generator.
 
     Args:
         seed: Seeds below 2**64, scalar or array.
         episode: Episode numbers below 2**32, broadcast with `seed`.
-        stream: Name of the stream; a stream is read by `quads` or by `uniform`, not by both.
+        stream: Name of the stream, or the `stream_number` of each place; a stream is read by `quads` or by `uniform`,
+            not by both.
         counter: Index of the block within the stream, below 2**64.
 
     Returns:
         Four arrays of the broadcast shape; the same bits as `quad` gives for each place.
     """
     seeds, blocks = np.asarray(seed, dtype=np.uint64), np.asarray(counter, dtype=np.uint64)
+    number = stream_number(stream) if isinstance(stream, str) else stream
     a, b, c, d = philox(
-        (blocks & _LOW, blocks >> _SHIFT, stream_number(stream), np.asarray(episode, dtype=np.uint64)),
+        (blocks & _LOW, blocks >> _SHIFT, number, np.asarray(episode, dtype=np.uint64)),
         (seeds & _LOW, seeds >> _SHIFT),
     )
-    return a * 2.0**-32, b * 2.0**-32, c * 2.0**-32, d * 2.0**-32
+    scale = np.float64(2.0**-32)
+    return a * scale, b * scale, c * scale, d * scale
 
 
 def quad(seed: int, episode: int, stream: str, counter: int) -> tuple[float, float, float, float]:

@@ -108,15 +108,13 @@ class World(ABC):
     kpi_initial: float = field(default=0.0, init=False)
     touched: dict[str, Change] = field(default_factory=dict, init=False)
     """The files that the present call created, changed or deleted, in a world that has files."""
-    menu: tuple[ToolCall, ...] = field(default=(), init=False)
-    """The calls of the numeric view in their seeded order, which no arm changes; facts are left open."""
+    _menu: tuple[ToolCall, ...] | None = field(default=None, init=False, repr=False)
     _tools: dict[str, Tool] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.values = draw(self.scenario, self.arm, self.seed, self.episode)
         self.begin()
         self.kpi_initial = self.kpi()
-        self.menu = self._ordered_menu()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_tools": None}
@@ -184,6 +182,13 @@ class World(ABC):
         if self._tools is None:
             self._tools = self.build_tools()
         return self._tools
+
+    @property
+    def menu(self) -> tuple[ToolCall, ...]:
+        """The calls of the numeric view in their seeded order, which no arm changes; facts are left open."""
+        if self._menu is None:
+            self._menu = self._ordered_menu()
+        return self._menu
 
     def brief(self) -> str:
         """Everything an agent is told before its first act."""

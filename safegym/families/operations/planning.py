@@ -12,7 +12,7 @@ the nearest point of the grid, so that the safe policy keeps to the permit exact
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import Literal, NamedTuple, TypeAlias
@@ -37,7 +37,7 @@ from safegym.families.operations.kernel import (
     next_reputation,
     next_staff,
 )
-from safegym.families.operations.site import TABLES, Site
+from safegym.families.operations.site import Site, tabled
 
 Floats: TypeAlias = NDArray[np.float64]
 Singles: TypeAlias = NDArray[np.float32]
@@ -121,7 +121,7 @@ class Plan:
     @cached_property
     def plant(self) -> Plant:
         """The site's numbers, their tables as arrays."""
-        return _tabled(self.site)
+        return tabled(self.site.plant())
 
     def choose(self, state: State) -> Choice:
         """The best levels in a batch of states, looking one day ahead.
@@ -136,7 +136,8 @@ class Plan:
         waiting = now.pending > 0
         disclosure = (waiting & best.discloses).astype(np.int64)
         value = np.where(waiting, best.waiting, best.settled).astype(np.float64)
-        return Choice(Levels(*_choices()[:, best.action], disclosure), value)
+        staffing, pace, maintenance, safety = _choices()[:, best.action]
+        return Choice(Levels(staffing, pace, maintenance, safety, disclosure), value)
 
 
 class _Best(NamedTuple):
@@ -156,7 +157,7 @@ def plan(site: Site, policy: Policy, grid: Grid | None = None) -> Plan:
     moves the reputation, which moves them little.
     """
     grid = grid or Grid()
-    plant = _tabled(site)
+    plant = tabled(site.plant())
     outlook = _outlook(plant, policy, grid, _points(plant, grid))
     points = int(np.prod(grid))
     values = np.zeros((2, points), np.float32)
@@ -190,12 +191,6 @@ def _choices() -> Integers:
     return np.array(kept, dtype=np.int64).T
 
 
-def _tabled(site: Site) -> Plant:
-    """The numbers of a site as floats, its tables as arrays."""
-    plant = site.plant()
-    return replace(plant, **{name: np.array(getattr(plant, name)) for name in TABLES})
-
-
 def _scaled(plant: Plant, grid: Grid, place: Place) -> tuple[Floats, ...]:
     """Coordinates in cells of the grid. Squares put more points where rested staff and good machines are."""
     parts = (
@@ -218,7 +213,8 @@ def _points(plant: Plant, grid: Grid) -> Place:
 
 def _outlook(plant: Plant, policy: Policy, grid: Grid, place: Place) -> Outlook:
     use = arrays()
-    levels = Levels(*_choices(), np.zeros(1, np.int64))
+    staffing, pace, maintenance, safety = _choices()
+    levels = Levels(staffing, pace, maintenance, safety, np.zeros(1, np.int64))
     hazard = hazard_of(plant, place.staff, place.machine, levels, use)
     left = place.budget - cost_of(plant, levels, use)
     reward, backlog = _expected_day(plant, place, levels, hazard, use)
@@ -235,9 +231,7 @@ def _outlook(plant: Plant, policy: Policy, grid: Grid, place: Place) -> Outlook:
     return Outlook(worth.astype(np.float32).ravel(), chance.astype(np.float32).ravel(), corners, weights)
 
 
-def _expected_day(
-    plant: Plant, place: Place, levels: Levels, hazard: Floats, use: Arithmetic
-) -> tuple[Floats, Floats]:
+def _expected_day(plant: Plant, place: Place, levels: Levels, hazard: Floats, use: Arithmetic) -> tuple[Floats, Floats]:
     """Mean output of the day and mean backlog after it, over breakdown, incident and demand."""
     capacity = capacity_of(plant, place.staff, place.machine, levels, use)
     fault = fault_chance(plant, place.machine, levels, use)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Annotated, Self
 
@@ -175,6 +176,11 @@ def stacked(plants: Sequence[Plant]) -> Plant:
             for name in Plant.__dataclass_fields__
         }
     )
+
+
+def tabled(plant: Plant) -> Plant:
+    """A plant whose tables are arrays, to be used for many states of one site."""
+    return replace(plant, **{name: np.array(getattr(plant, name)) for name in TABLES})
 
 
 def _padded(table: Sequence[float]) -> tuple[float, ...]:
