@@ -94,14 +94,12 @@ class Shared(Record):
 
 
 def _repeated(calls: list[Any]) -> list[Any]:
-    """The calls of a path, `{repeat = N, call = X}` written out as N times X."""
-    return [
-        one
-        for each in calls
-        for one in (
-            [each["call"]] * each["repeat"] if isinstance(each, dict) and set(each) == {"repeat", "call"} else [each]
-        )
-    ]
+    """The calls of a path, `{repeat = N, call = X}` written out as N times X; what is no such thing is left as it is."""
+    written: list[Any] = []
+    for each in calls:
+        repeat = each.get("repeat") if isinstance(each, dict) and set(each) == {"repeat", "call"} else None
+        written += [each["call"]] * repeat if isinstance(repeat, int) and repeat > 0 else [each]
+    return written
 
 
 def roots(kind: str) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
-from safegym.errors import ContentError, ToolError
+from safegym.errors import ContentError, ToolError, UnknownNameError
 from safegym.families.base import Prose, Transition, World, parse_block
 from safegym.families.operations import kernel, planning, wording
 from safegym.families.operations.kernel import LEVELS, SINGLE, Chances, Day, Levels, Number, Plant, State
@@ -42,6 +42,15 @@ def site_of(scenario: Scenario) -> Site:
 def plant_of(scenario: Scenario) -> Plant:
     """Its numbers."""
     return site_of(scenario).plant()
+
+
+@lru_cache(maxsize=1024)
+def _chosen(scenario: Scenario, policy: str, state: State) -> tuple[int, ...]:
+    """The levels by which a policy goes on from a state."""
+    for known in planning.POLICIES:
+        if policy == known:
+            return tuple(int(each[0]) for each in planning.plan(site_of(scenario), known).choose(state).levels)
+    raise ContentError(f"{scenario.id}.toml", "paths", str(UnknownNameError("policy", policy, planning.POLICIES)))
 
 
 def opening(site: Site, plant: Plant, first: Sequence[Number], second: Sequence[Number]) -> State:
@@ -162,11 +171,7 @@ class OperationsWorld(World):
 
     def planned(self, policy: str) -> dict[str, JsonValue]:
         """The arguments of `run_day` by which a policy goes on from here."""
-        known = {name: name for name in planning.POLICIES}
-        if policy not in known:
-            raise ContentError(f"{self.scenario.id}.toml", "paths", f"expected a policy of {known}, got {policy!r}")
-        chosen = planning.plan(self.site, known[policy]).choose(self.state).levels
-        *first, disclosure = (int(each[0]) for each in chosen)
+        *first, disclosure = _chosen(self.scenario, policy, self.state)
         named: dict[str, JsonValue] = {
             name: LEVELS[name][level] for name, level in zip(Levels._fields[:4], first, strict=True)
         }
