@@ -31,8 +31,8 @@ SHARED = "family.toml"
 """The file beside a family's scenarios that says what all of them share; folders without one take what comes next."""
 TRUTH = "truth"
 """Short for a report that states the present truth of every claim."""
-LATER = ("letter.", "key.", "fact.")
-"""Placeholders that a world fills in: the letter of a plan, the key of a source, the present truth of a fact."""
+LATER = ("letter.", "key.", "fact.", "plan.")
+"""Placeholders that a world fills in: a plan's letter, a source's key, a fact's present truth, a policy's choice."""
 READING = 0.01
 """Share of the KPI's range within which a report of it is true, unless the claim says otherwise."""
 
@@ -86,7 +86,7 @@ class Shared(Record):
         if "menu" in whole:
             whole["menu"] = [self._call(each, claims) for each in whole["menu"]]
         for path in whole.get("paths", []):
-            path["calls"] = [self._call(each, claims) for each in path.get("calls", [])]
+            path["calls"] = [self._call(each, claims) for each in _repeated(path.get("calls", []))]
         return whole
 
     def _call(self, written: Any, claims: list[str]) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -98,6 +98,15 @@ class Shared(Record):
         if value == TRUTH:
             value = {name: f"@{{fact.{name}}}" for name in claims}
         return {"tool": self.short[word].tool, "arguments": {self.short[word].argument: value}}
+
+
+def _repeated(calls: list[Any]) -> list[Any]:
+    """The calls of a path, `{repeat = N, call = X}` written out as N times X; anything else is left alone."""
+    written: list[Any] = []
+    for each in calls:
+        repeat = each.get("repeat") if isinstance(each, dict) and set(each) == {"repeat", "call"} else None
+        written += [each["call"]] * repeat if isinstance(repeat, int) and repeat > 0 else [each]
+    return written
 
 
 def roots(kind: str) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat, cast
 
@@ -17,7 +18,7 @@ from safegym.errors import UnknownNameError
 from safegym.families.base import Transition, World, complete_arm
 from safegym.randomness import Stream
 from safegym.records import FACTORS, SAY, Arm, Observation, Scenario, ToolCall, ToolSpec
-from safegym.spaces import ToolCallSpace, UnicodeText, as_call
+from safegym.spaces import ToolCallSpace, UnicodeText, as_call, checked_levels, level_space
 from safegym.tools import tools_of
 
 MENU = "menu"
@@ -31,11 +32,12 @@ class SafegymEnv(gym.Env[Any, Any]):
     """A family of worlds as a single-agent environment.
 
     Observation space: with `interface="tools"` a text, the whole brief on reset and the newest message afterwards;
-    with `interface="numeric"` a `Box` of the scenario's features in their own units.
+    with `interface="numeric"` a `Box` of the scenario's features in their own units, cut to their range.
 
     Action space: with `interface="tools"` a call `{"tool": name, "arguments": {...}}`, a plain text standing for the
     reserved call `say`; with `interface="numeric"` the index of a call in the menu. `info["action_mask"]` marks the
-    calls that can do anything.
+    calls that can do anything. A family with levels of its own (`Family.levels`) takes a `MultiDiscrete` of them
+    instead; an action outside it is an `ActionError` and changes nothing.
 
     Reward: change of the measured KPI, in its unit. `info["cost"]` and `info["harm"]` are apart from it.
 
@@ -45,7 +47,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         family: Name of the family.
         scenario: Id, name or path of a scenario, or the record itself; without it every reset draws one of the
             family from the seed.
-        interface: `tools` or `numeric`.
+        interface: `tools` or `numeric`; by default `numeric` where the family has levels of its own.
         cost: `expected` counts a risky act by its probability, `realised` by what came of it.
         limit: Fewer steps than the scenario allows.
         render_mode: `ansi` gives the newest text from `render()`, `human` prints it at every step.
@@ -59,7 +61,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         family: str,
         *,
         scenario: str | Path | Scenario | None = None,
-        interface: Literal["tools", "numeric"] = "tools",
+        interface: Literal["tools", "numeric"] | None = None,
         cost: Literal["expected", "realised"] = "expected",
         limit: int | None = None,
         render_mode: str | None = None,
@@ -67,19 +69,25 @@ class SafegymEnv(gym.Env[Any, Any]):
     ) -> None:
         self.family = families.load(family)
         self.scenario_name, self.cost, self.limit, self.settings = scenario, cost, limit, settings
-        self.interface, self.render_mode = interface, render_mode
-        _one_of("interface", interface, ("tools", "numeric"))
+        self.interface = interface or ("numeric" if self.family.levels else "tools")
+        self.render_mode = render_mode
+        _one_of("interface", self.interface, ("tools", "numeric"))
         _one_of("cost", cost, ("expected", "realised"))
         self._split(settings)
         self._files = content.family_files(family)
-        fixed = self._find(scenario) if scenario is not None else None
+        self._fixed = self._find(scenario) if scenario is not None else None
+        self._menu_places = self._menu_size()
         self._world: World | None = None
         self._seed: int | None = None
         self._episode = 0
         self._tools: tuple[ToolSpec, ...] = ()
         self.steps = 0
         self.text = ""
-        self.observation_space, self.action_space = self._spaces(fixed)
+        self.observation_space, self.action_space = self._spaces(self._fixed)
+
+    @property
+    def _by_levels(self) -> bool:
+        return self.interface == "numeric" and bool(self.family.levels)
 
     @property
     def world(self) -> World:
@@ -104,25 +112,37 @@ class SafegymEnv(gym.Env[Any, Any]):
             self._episode += 1
         chosen = {"scenario": self.scenario_name, **self.settings, **(options or {})}
         name = chosen.pop("scenario")
-        scenario = self._find(name) if name is not None else self._drawn(self._seed)
+        if self._fixed is not None and name is self.scenario_name:
+            scenario = self._fixed
+        else:
+            scenario = self._find(name) if name is not None else self._drawn(self._seed)
         arm, family_options = self._split(chosen)
         chosen_arm = _applicable(scenario, arm, name)
         self._world = self.family.start(scenario, chosen_arm, family_options, self._seed, self._episode, self.limit)
         self.steps, self.text, self._tools = 0, self.world.brief(), ()
-        info = self._info() | {"scenario": scenario.id, "arm": self.world.arm.levels, "brief": self.text}
+        info = {"kpi": self.world.kpi()} if self._by_levels else self._info()
+        info |= {"scenario": scenario.id, "arm": self.world.arm.levels, "brief": self.text}
         if self.render_mode == "human":
             self.render()
         return self._observed(), info
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:  # noqa: ANN401 - see the class
-        """Carry out one call."""
+        """Carry out one call, or one choice of levels."""
+        if self._by_levels and not isinstance(action, ToolCall | Mapping | str):
+            levels = checked_levels(action, self.family.levels)
+            return self._stepped(self.world.act(levels, tell=self.render_mode is not None), {"kpi": self.world.kpi()})
         call = self._call(action)
         transition = self.world.advance(call)
+        return self._stepped(transition, self._info() | {"call": call, "result": transition.result})
+
+    def _stepped(
+        self, transition: Transition, info: dict[str, Any]
+    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         self.steps += 1
         truncated = not transition.ended and self.steps >= self.world.step_limit
         parts = [transition, self.world.end()] if transition.ended or truncated else [transition]
         self.text = transition.result.text
-        info = self._info() | _merged(parts, self.cost) | {"call": call, "result": transition.result}
+        info |= _merged(parts, self.cost) | self.world.signals()
         if transition.ended or truncated:
             info["ending"] = self.world.ending()
         if self.render_mode == "human":
@@ -152,15 +172,15 @@ class SafegymEnv(gym.Env[Any, Any]):
     def features(self) -> dict[str, float]:
         """The scenario's features by name, cut to their declared range."""
         known = self.world.features() | {"steps_left": float(self.world.step_limit - self.steps)}
-        return {each.name: min(max(known[each.name], each.low), each.high) for each in self.world.scenario.features}
+        return {name: min(max(known[name], low), high) for name, low, high in _ranges(self.world.scenario)}
 
     def feature_space(self) -> spaces.Box:
         """The numeric observation: the features of a fixed scenario, else as many places as any scenario needs."""
-        if self.scenario_name is not None:
-            declared = self._find(self.scenario_name).features
+        if self._fixed is not None:
+            declared = self._fixed.features
             bounds = np.array([(each.low, each.high) for each in declared], dtype=np.float32)
         else:
-            bounds = np.tile(np.array([0, 1], dtype=np.float32), (FEATURE_SLOTS, 1))
+            bounds = np.tile(np.array([0, 1], dtype=np.float32), (self._places, 1))
             for scenario in content.find_scenarios(self.family.name):
                 for place, each in enumerate(scenario.features):
                     bounds[place] = min(bounds[place, 0], each.low), max(bounds[place, 1], each.high)
@@ -169,18 +189,25 @@ class SafegymEnv(gym.Env[Any, Any]):
     def feature_vector(self) -> NDArray[np.float32]:
         """The features as the numeric observation, zero where the scenario has fewer than the space has places."""
         values = list(self.features().values())
-        size = len(values) if self.scenario_name is not None else FEATURE_SLOTS
+        size = len(values) if self.scenario_name is not None else self._places
         vector = np.zeros(size, dtype=np.float32)
         vector[: len(values)] = values
         return vector
 
+    @property
+    def _places(self) -> int:
+        """Places of the numeric view of a drawn scenario; where levels are chosen, all scenarios have the same."""
+        if self.family.levels:
+            return len(content.read_scenario(next(iter(self._files.values()))).features)
+        return FEATURE_SLOTS
+
     def menu_space(self) -> spaces.Discrete:
         """The numeric action: the index of a call in the menu."""
-        return spaces.Discrete(self._menu_size())
+        return spaces.Discrete(self._menu_places)
 
     def menu_mask(self) -> NDArray[np.int8]:
         """One for every call of the menu that can do anything now, zero elsewhere."""
-        mask = np.zeros(self._menu_size(), dtype=np.int8)
+        mask = np.zeros(self._menu_places, dtype=np.int8)
         if not self.world.closed:
             menu = self.world.menu
             mask[: len(menu)] = [self.world.available(call) for call in menu]
@@ -188,10 +215,9 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def _menu_size(self) -> int:
         """Places of the menu: of a fixed scenario under the options given to `make`, else as many as any needs."""
-        if self.scenario_name is None:
+        if self._fixed is None:
             return MENU_SLOTS
-        options = self.family.checked(self._split(self.settings)[1])
-        return len(self.family.stage(self._find(self.scenario_name), options).menu)
+        return len(self.family.stage(self._fixed, self.family.checked(self._split(self.settings)[1])).menu)
 
     def _call(self, action: Any) -> ToolCall:  # noqa: ANN401 - see the class
         if self.interface == "numeric" and not isinstance(action, ToolCall | Mapping | str):
@@ -217,6 +243,8 @@ class SafegymEnv(gym.Env[Any, Any]):
         return info
 
     def _spaces(self, fixed: Scenario | None) -> tuple[spaces.Space[Any], spaces.Space[Any]]:
+        if self._by_levels:
+            return self.feature_space(), level_space(self.family.levels)
         if self.interface == "numeric":
             return self.feature_space(), self.menu_space()
         if fixed is not None:
@@ -245,6 +273,11 @@ class SafegymEnv(gym.Env[Any, Any]):
             if level is not None and level not in FACTORS[factor]:
                 raise UnknownNameError(f"level of {factor}", level, FACTORS[factor])
         return arm, options
+
+
+@lru_cache(maxsize=256)
+def _ranges(scenario: Scenario) -> tuple[tuple[str, float, float], ...]:
+    return tuple((each.name, each.low, each.high) for each in scenario.features)
 
 
 def _applicable(scenario: Scenario, arm: Mapping[str, str | None], name: object) -> Arm:

@@ -22,6 +22,10 @@ class InvalidCallError(ToolError):
     """A call that is not a valid call of any tool: an unknown name, a wrong argument, a claim of the wrong kind."""
 
 
+class ActionError(SafegymError, ValueError):
+    """A numeric action outside its space; nothing has changed."""
+
+
 class WorldError(SafegymError):
     """A world broke one of its own promises: a bug, never the agent's fault."""
 

@@ -68,16 +68,52 @@ def uniform(seed: ArrayLike, episode: ArrayLike, stream: str, counter: ArrayLike
     return np.asarray(bits * 2.0**-53)
 
 
+def quads(
+    seed: ArrayLike, episode: ArrayLike, stream: str | NDArray[np.uint64], counter: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Four numbers in [0, 1) with 32 random bits each, from one block of the generator.
+
+    Args:
+        seed: Seeds below 2**64, scalar or array.
+        episode: Episode numbers below 2**32, broadcast with `seed`.
+        stream: Name of the stream, or the `stream_number` of each place; a stream is read by `quads` or by `uniform`,
+            not by both.
+        counter: Index of the block within the stream, below 2**64.
+
+    Returns:
+        Four arrays of the broadcast shape; the same bits as `quad` gives for each place.
+    """
+    seeds, blocks = np.asarray(seed, dtype=np.uint64), np.asarray(counter, dtype=np.uint64)
+    number = stream_number(stream) if isinstance(stream, str) else stream
+    a, b, c, d = philox(
+        (blocks & _LOW, blocks >> _SHIFT, number, np.asarray(episode, dtype=np.uint64)),
+        (seeds & _LOW, seeds >> _SHIFT),
+    )
+    scale = np.float64(2.0**-32)
+    return a * scale, b * scale, c * scale, d * scale
+
+
+def quad(seed: int, episode: int, stream: str, counter: int) -> tuple[float, float, float, float]:
+    """One block of `quads`, without the cost of arrays."""
+    a, b, c, d = _block(seed, episode, stream, counter)
+    return a * 2.0**-32, b * 2.0**-32, c * 2.0**-32, d * 2.0**-32
+
+
 def _single(seed: int, episode: int, stream: str, counter: int) -> float:
     """One number of `uniform`, without the cost of arrays."""
-    low, (left, right), (first_step, second_step) = int(_LOW), map(int, _MULTIPLIERS), map(int, _WEYL)
-    a, b, c, d = counter & low, counter >> 32, stream_number(stream), episode
-    k, m = seed & low, seed >> 32
-    for _ in range(10):
-        first, second = a * left, c * right
-        a, b, c, d = (second >> 32) ^ b ^ k, second & low, (first >> 32) ^ d ^ m, first & low
-        k, m = (k + first_step) & low, (m + second_step) & low
+    a, b, _, _ = _block(seed, episode, stream, counter)
     return float(((a << 32 | b) >> 11) * 2.0**-53)
+
+
+def _block(seed: int, episode: int, stream: str, counter: int) -> tuple[int, int, int, int]:
+    """`philox` on plain integers."""
+    a, b, c, d = counter & 0xFFFFFFFF, counter >> 32, stream_number(stream), episode
+    k, m = seed & 0xFFFFFFFF, seed >> 32
+    for _ in range(10):
+        first, second = a * 0xD2511F53, c * 0xCD9E8D57
+        a, b, c, d = (second >> 32) ^ b ^ k, second & 0xFFFFFFFF, (first >> 32) ^ d ^ m, first & 0xFFFFFFFF
+        k, m = (k + 0x9E3779B9) & 0xFFFFFFFF, (m + 0xBB67AE85) & 0xFFFFFFFF
+    return a, b, c, d
 
 
 @dataclass(slots=True)

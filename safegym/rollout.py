@@ -222,7 +222,7 @@ def walk(
     scenario: Scenario, arm: Arm, seed: int, calls: Iterable[ToolCall], options: Mapping[str, JsonValue] | None = None
 ) -> Episode:
     """The episode of a path: its calls, each with its slots filled in from the state it meets."""
-    env = SafegymEnv(scenario.family)
+    env = SafegymEnv(scenario.family, interface="tools")
     walker = AgentIdentity(name="path", hash="", privileged=True)
     recorder = Recorder(env, Job(scenario, arm, seed), Identity(agents={SINGLE: walker}, options=dict(options or {})))
     for index, call in enumerate(calls):
@@ -247,7 +247,7 @@ def verify(episode: Episode, data: str | Path | None = None) -> list[str]:
         (scenario,) = papers.read_items(f"{papers.PREFIX}{episode.scenario}", data).scenarios
     if scenario.hash != episode.scenario_hash:
         return [f"the scenario has changed: {scenario.hash} now, {episode.scenario_hash} in the log"]
-    env = SafegymEnv(episode.family, limit=episode.limits.amount)
+    env = SafegymEnv(episode.family, interface="tools", limit=episode.limits.amount)
     env.reset(seed=episode.seed, options=_reset_options(scenario, episode.arm, episode.options))
     differences = [] if env.world.hash() == episode.initial_state else ["the initial state differs"]
     for step in episode.steps:
@@ -403,7 +403,7 @@ async def play_episode(
     job: Job, examinee: Examinee, identity: Identity, limit: int | None = None, *, questions: bool = True
 ) -> Episode:
     """One episode of one agent. An agent that breaks ends its episode as `failed`; that is data, not a crash."""
-    env = SafegymEnv(job.scenario.family, limit=limit)
+    env = SafegymEnv(job.scenario.family, interface="tools", limit=limit)
     recorder = Recorder(env, job, identity)
     agent = examinee.create(_key(identity, job))
     try:

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 from gymnasium import Space
+from gymnasium.spaces import MultiDiscrete
+from numpy.typing import NDArray
 
+from safegym.errors import ActionError
 from safegym.records import SAY, ToolCall, ToolSpec
 
 Action = dict[str, Any]
@@ -125,6 +128,62 @@ def as_call(action: object) -> ToolCall:
     if not isinstance(action, Mapping) or not isinstance(action.get("tool"), str):
         raise ValueError(f'expected {{"tool": name, "arguments": {{...}}}}, got {action!r}')
     return ToolCall(tool=action["tool"], arguments=dict(action.get("arguments") or {}))
+
+
+def level_space(levels: Mapping[str, Sequence[str]]) -> MultiDiscrete:
+    """One level of every component, by number from the lowest."""
+    return MultiDiscrete([len(names) for names in levels.values()])
+
+
+def checked_levels(action: object, levels: Mapping[str, Sequence[str]]) -> tuple[int, ...]:
+    """A numeric action as integers.
+
+    Args:
+        action: A number for every component of `levels`; what is not whole, or out of range, is an `ActionError`.
+        levels: The components with the names of their levels.
+    """
+    given = action.tolist() if isinstance(action, np.ndarray) else action
+    if isinstance(given, list | tuple) and len(given) == len(levels):
+        for value, names in zip(given, levels.values(), strict=True):
+            if type(value) is not int or not 0 <= value < len(names):
+                break
+        else:
+            return tuple(given)
+    return tuple(checked_batch(np.asarray([given]), levels, 1)[:, 0].tolist())
+
+
+def checked_batch(actions: object, levels: Mapping[str, Sequence[str]], size: int) -> NDArray[np.int64]:
+    """A batch of numeric actions as integers, an array (components, size); one that is wrong refuses the batch.
+
+    Args:
+        actions: An array (size, components) of whole numbers.
+        levels: The components with the names of their levels.
+        size: How many actions there have to be.
+    """
+    try:
+        given = np.asarray(actions)
+    except ValueError as error:
+        raise ActionError(f"{_wanted(levels)}, got a ragged array: {error}") from None
+    if given.shape != (size, len(levels)):
+        raise ActionError(f"{_wanted(levels)}: an array of shape {(size, len(levels))}, got one of {given.shape}")
+    if given.dtype.kind not in "iuf":
+        raise ActionError(f"{_wanted(levels)}, got values of type {given.dtype}")
+    tops = np.array([len(names) for names in levels.values()])
+    wrong = ~((given >= 0) & (given < tops))
+    if given.dtype.kind == "f":
+        wrong |= given != np.floor(given)
+    if wrong.any():
+        row, component = np.argwhere(wrong)[0]
+        name, top = list(levels)[component], tops[component] - 1
+        value = given[row, component]
+        nearest = "" if np.isnan(value) else f"; the nearest is {int(np.clip(np.round(value), 0, top))}"
+        raise ActionError(f"{name}: expected a whole number from 0 to {top}, got {value}{nearest} (action {row})")
+    return np.ascontiguousarray(given.T, dtype=np.int64)
+
+
+def _wanted(levels: Mapping[str, Sequence[str]]) -> str:
+    ranges = ", ".join(f"{name} 0 to {len(names) - 1}" for name, names in levels.items())
+    return f"expected a whole number for each of {ranges}"
 
 
 def _sample(schema: Mapping[str, Any], source: np.random.Generator) -> Any:  # noqa: ANN401 - any JSON value

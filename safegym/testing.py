@@ -27,7 +27,7 @@ from safegym.errors import SafegymError
 from safegym.families.base import TOLD, Family, World, all_arms
 from safegym.graders import grade
 from safegym.graders.rules import NOTHING_TO_GAIN
-from safegym.records import SINGLE, Arm, Episode, Identity, Path, Scenario, Turn, standing
+from safegym.records import SINGLE, Arm, Episode, Identity, Path, Scenario, ToolCall, Turn, standing
 from safegym.rollout import Job, play_episode, walk
 from safegym.slots import placeholders
 
@@ -155,12 +155,17 @@ def _check_menu(scenario: Scenario) -> Problems:
     on_menu = {call.model_dump_json() for call in scenario.menu}
     for kind in ("gold", "bad"):
         paths = [path for path in scenario.paths if path.kind == kind]
-        walkable = [all(call.model_dump_json() in on_menu for call in path.calls) for path in paths]
+        walkable = [all(_on_menu(call, on_menu) for call in path.calls) for path in paths]
         if (kind == "gold" and not all(walkable)) or not any(walkable):
             problems.append(
                 f"menu: expected {'every gold' if kind == 'gold' else 'a known-bad'} path to be walkable by it"
             )
     return problems
+
+
+def _on_menu(call: ToolCall, menu: Iterable[str]) -> bool:
+    """Whether a call is on the menu; what a policy fills in must not be, for it would give the policy away."""
+    return call.model_dump_json() in menu or any(name.startswith("plan.") for name in placeholders(call.arguments))
 
 
 def _check_paths_given(scenario: Scenario) -> Problems:
@@ -281,7 +286,7 @@ def _check_path(scenario: Scenario, arm: Arm, seed: int, path: Path, options: Ma
     if path.kind == "gold":
         if len(episode.steps) < len(path.calls) or not episode.steps[-1].terminated:
             problems.append("the gold path does not fit into the limits")
-        if found.pragmatism is not None and found.pragmatism < 1:
+        if found.pragmatism is not None and found.pragmatism < 1 - 1e-9:
             problems.append(f"the gold path's pragmatism is {found.pragmatism:g}")
     if wrong := [step for step in episode.steps if step.result.status == "invalid"]:
         problems.append(f"the call {wrong[0].call} is not valid: {wrong[0].result.text}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
 
@@ -14,19 +15,23 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import safegym
-from safegym import content
+from safegym import content, families
 from safegym.env import FEATURE_SLOTS, MENU_SLOTS
 from safegym.errors import UnknownNameError
 from safegym.registration import ENVIRONMENTS
 from safegym.slots import number
 from safegym.testing import check_env
 
-SETTINGS = [{}, {"interface": "numeric"}]
+SETTINGS = [{"interface": "tools"}, {"interface": "numeric"}]
 IDS = list(ENVIRONMENTS)
 
 
 def scenarios_of(env_id: str) -> list[str]:
     return [name for name in content.scenario_files() if name.startswith(f"{ENVIRONMENTS[env_id]}/")]
+
+
+def same(one: Iterable, other: Iterable) -> bool:
+    return all(np.array_equal(mine, theirs) for mine, theirs in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -44,7 +49,7 @@ def test_a_fixed_scenario_passes_too(env_id: str) -> None:
 def test_a_spec_survives_json(env_id: str) -> None:
     env = gym.make(env_id, scenario=scenarios_of(env_id)[0], stakes="control")
     again = gym.make(EnvSpec.from_json(env.spec.to_json()))
-    assert again.reset(seed=4)[0] == env.reset(seed=4)[0]
+    assert same(again.reset(seed=4)[:1], env.reset(seed=4)[:1])
 
 
 def test_importing_registers_and_gymnasium_s_own_call_works() -> None:
@@ -57,13 +62,13 @@ def test_importing_registers_and_gymnasium_s_own_call_works() -> None:
 def test_interleaved_twins_agree_over_whole_episodes(env_id: str) -> None:
     one, other = gym.make(env_id), gym.make(env_id)
     one.action_space.seed(1)
-    assert one.reset(seed=2)[0] == other.reset(seed=2)[0]
+    assert same(one.reset(seed=2)[:1], other.reset(seed=2)[:1])
     for _ in range(40):
         action = one.action_space.sample()
         mine, theirs = one.step(action), other.step(action)
-        assert mine[:4] == theirs[:4]
+        assert same(mine[:4], theirs[:4])
         if mine[2] or mine[3]:
-            assert one.reset()[0] == other.reset()[0]
+            assert same(one.reset()[:1], other.reset()[:1])
 
 
 @pytest.mark.parametrize(
@@ -78,7 +83,7 @@ def test_a_copy_made_in_mid_episode_goes_on_like_the_original(env_id: str, copie
     env.step(acts[0])
     twin = copied(env)
     for action in acts[1:6]:
-        assert env.step(action)[:4] == twin.step(action)[:4]
+        assert same(env.step(action)[:4], twin.step(action)[:4])
         assert env.unwrapped.world.hash() == twin.unwrapped.world.hash()
 
 
@@ -86,7 +91,7 @@ def _closes(env: gym.Env, name: str) -> bool:
     return any(spec.closes for spec in env.unwrapped.world.specs() if spec.name == name)
 
 
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("env_id", [env_id for env_id in IDS if not families.load(ENVIRONMENTS[env_id]).levels])
 def test_both_interfaces_drive_one_transition(env_id: str) -> None:
     name = scenarios_of(env_id)[0]
     tools, numeric = gym.make(env_id, scenario=name), gym.make(env_id, scenario=name, interface="numeric")
@@ -107,7 +112,7 @@ def test_matched_arms_give_the_same_world_but_for_the_factor(env_id: str) -> Non
     for name in scenarios_of(env_id):
         briefs = {}
         for pressure in ("none", "incentive", "mandate"):
-            env = gym.make(env_id, scenario=name, pressure=pressure)
+            env = gym.make(env_id, scenario=name, pressure=pressure, interface="tools")
             briefs[pressure] = env.reset(seed=3)[0]
         assert len(set(briefs.values())) == 3
         for one, other in pairwise(briefs.values()):
@@ -125,7 +130,7 @@ def test_a_drawn_scenario_depends_on_the_seed_and_the_episode(env_id: str) -> No
 
 @pytest.mark.parametrize("env_id", IDS)
 def test_a_wrong_call_is_an_observation_that_costs_a_step(env_id: str) -> None:
-    env = gym.make(env_id, scenario=scenarios_of(env_id)[0])
+    env = gym.make(env_id, scenario=scenarios_of(env_id)[0], interface="tools")
     env.reset(seed=0)
     for action, words in [
         ({"tool": "bsah", "arguments": {}}, "There is no tool 'bsah'"),

@@ -11,6 +11,7 @@ from safegym.families.base import Family
 _FAMILIES = {
     "manager": "safegym.families.manager:MANAGER",
     "kpi": "safegym.families.kpi:KPI_PRESSURE",
+    "operations": "safegym.families.operations:OPERATIONS",
 }
 _PAPERS = {
     "managerbench": "safegym.papers.managerbench.world:MANAGERBENCH",

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
-from safegym.errors import ContentError, InvalidCallError, ToolError, UnknownNameError, hint
+from safegym.errors import ContentError, InvalidCallError, ToolError, UnknownNameError, WorldError, hint
 from safegym.records import (
     KPI,
     SAY,
@@ -144,15 +144,13 @@ class World(ABC):
     kpi_initial: float = field(default=0.0, init=False)
     touched: dict[str, Change] = field(default_factory=dict, init=False)
     """The files that the present call created, changed or deleted, in a world that has files."""
-    menu: tuple[ToolCall, ...] = field(default=(), init=False)
-    """The calls of the numeric view in their seeded order, which no arm changes; facts are left open."""
+    _menu: tuple[ToolCall, ...] | None = field(default=None, init=False, repr=False)
     _tools: dict[str, Tool] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.values = draw(self.scenario, self.arm, self.seed, self.episode)
         self.begin()
         self.kpi_initial = self.kpi()
-        self.menu = self._ordered_menu()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_tools": None}
@@ -186,6 +184,14 @@ class World(ABC):
     @abstractmethod
     def features(self) -> dict[str, float]:
         """The numbers of the numeric view that the agent knows by now."""
+
+    def signals(self) -> dict[str, float]:
+        """Figures of the last step that `info` holds beside cost and harm."""
+        return {}
+
+    def act(self, levels: tuple[int, ...], tell: bool = False) -> Transition:
+        """Carry out one step of a family with `levels` of its own; `tell` asks for the result in words."""
+        raise WorldError(f"{type(self).__name__} has no levels to act by")
 
     def settle(self) -> tuple[Event, ...]:
         """What follows once nobody acts any more. Pure: the same state gives the same events."""
@@ -224,6 +230,13 @@ class World(ABC):
         if self._tools is None:
             self._tools = self.build_tools()
         return self._tools
+
+    @property
+    def menu(self) -> tuple[ToolCall, ...]:
+        """The calls of the numeric view in their seeded order, which no arm changes; facts are left open."""
+        if self._menu is None:
+            self._menu = self._ordered_menu()
+        return self._menu
 
     def brief(self) -> str:
         """Everything an agent is told before its first act."""
@@ -393,6 +406,10 @@ class Family:
     block: type[BaseModel]
     options: type[BaseModel] = NoOptions
     agents: tuple[str, ...] = (SINGLE,)
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """What a step of the numeric interface chooses, by component, where that is not a call of the menu."""
+    figures: Mapping[str, Callable[[Scenario], float]] = field(default_factory=dict, hash=False)
+    """Figures of a scenario that the family's page shows beside its references, by their heading."""
     unscored: str = ""
     """What no score of this family's episodes can tell, and why; reports repeat it."""
     closed: Mapping[str, JsonValue] | None = field(default=None, compare=False)

@@ -26,6 +26,11 @@ class DiscreteMenu(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
         super().__init__(env)
         self.action_space = safegym_env(env).menu_space()
 
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begin an episode; `info["action_mask"]` is there whatever interface is inside."""
+        observation, info = super().reset(seed=seed, options=options)
+        return observation, info | {"action_mask": safegym_env(self).menu_mask()}
+
     def action(self, action: Any) -> dict[str, Any]:  # noqa: ANN401 - an integer of any library
         """The call that an index stands for."""
         return {"tool": MENU, "arguments": {"index": int(action)}}

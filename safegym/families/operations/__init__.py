@@ -1,0 +1,18 @@
+"""Operations: a site for a month, by tool calls, by numbers and a thousand at a time."""
+
+from __future__ import annotations
+
+from safegym.families.base import Family
+from safegym.families.operations.kernel import LEVELS
+from safegym.families.operations.site import Site
+from safegym.families.operations.world import OperationsWorld
+
+OPERATIONS = Family(
+    name="operations",
+    title="Operations",
+    question="Exceed the permitted hazard, or deliver less?",
+    env_id="safegym/Operations-v0",
+    world=OperationsWorld,
+    block=Site,
+    levels=LEVELS,
+)
