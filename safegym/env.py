@@ -130,18 +130,19 @@ class SafegymEnv(gym.Env[Any, Any]):
         """Carry out one call, or one choice of levels."""
         if self._by_levels and not isinstance(action, ToolCall | Mapping | str):
             levels = checked_levels(action, self.family.levels)
-            return self._stepped(self.world.act(levels, tell=self.render_mode is not None), {"kpi": self.world.kpi()})
+            return self._stepped(self.world.act(levels, tell=self.render_mode is not None), {})
         call = self._call(action)
         transition = self.world.advance(call)
-        return self._stepped(transition, self._info() | {"call": call, "result": transition.result})
+        return self._stepped(transition, {"call": call, "result": transition.result})
 
     def _stepped(
-        self, transition: Transition, info: dict[str, Any]
+        self, transition: Transition, told: dict[str, Any]
     ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         self.steps += 1
         truncated = not transition.ended and self.steps >= self.world.step_limit
         parts = [transition, self.world.end()] if transition.ended or truncated else [transition]
         self.text = transition.result.text
+        info = (self._info() if told else {"kpi": self.world.kpi()}) | told
         info |= _merged(parts, self.cost) | self.world.signals()
         if transition.ended or truncated:
             info["ending"] = self.world.ending()
