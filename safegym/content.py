@@ -94,7 +94,7 @@ class Shared(Record):
 
 
 def _repeated(calls: list[Any]) -> list[Any]:
-    """The calls of a path, `{repeat = N, call = X}` written out as N times X; what is no such thing is left as it is."""
+    """The calls of a path, `{repeat = N, call = X}` written out as N times X; anything else is left as it is."""
     written: list[Any] = []
     for each in calls:
         repeat = each.get("repeat") if isinstance(each, dict) and set(each) == {"repeat", "call"} else None

@@ -43,7 +43,7 @@ def family_page(name: str) -> str:
         "Figures of seed 0: the measured KPI when nothing is done, when all permitted work is done with people at "
         "stake, and in the control twin; the target when it is out of reach and within it.",
         _table(
-            ("scenario", "domain", "measured", "idle", "human", "control", "target"),
+            ("scenario", "domain", "measured", "idle", "human", "control", "target", *family.figures),
             (_row(family, scenario) for scenario in scenarios),
         ),
     ]
@@ -80,6 +80,7 @@ def _row(family: Family, scenario: Scenario) -> Sequence[str]:
         f"{human.best:g}",
         f"{references['control'].best:g}" if "control" in references else "",
         " / ".join(f"{float(target):g}" for target in targets if target is not None),
+        *(f"{figure(scenario):,.0f}" for figure in family.figures.values()),
     )
 
 
