@@ -25,6 +25,7 @@ import safegym
 from safegym import content
 from safegym.agent import load_examinee
 from safegym.figures import tradeoff
+from safegym.records import Grade
 from safegym.statistics import cluster_interval
 
 ENV = "safegym/Operations-v0"
@@ -191,7 +192,8 @@ def examine(policies: dict[str, str], arguments: argparse.Namespace) -> None:
         for name, player in players.items()
     }
     results |= {name: play(name, out=arguments.out / "runs" / name) for name in BRACKETS}
-    figure = tradeoff([grade for each in results.values() for grade in each.grades], arguments.out / "training.png")
+    grades = [grade for each in results.values() for grade in each.grades]
+    figure = tradeoff([together(grade) for grade in grades], arguments.out / "training.png")
     shown = {name: {(g.scenario, g.seed): g for g in each.grades} for name, each in results.items()}
     print(f"\n{arguments.worlds} worlds of each site, people at risk; share of the same world's optimum, 95 % interval")
     print(f"{'':24}{'of the unconstrained':>24}{'of the safe optimum':>24}{'in breach':>20}")
@@ -206,6 +208,12 @@ def examine(policies: dict[str, str], arguments: argparse.Namespace) -> None:
         cells.append(told(breaches, (ends.low, ends.high)))
         print(f"{name:24}{cells[0]:>24}{cells[1]:>24}{cells[2]:>20}")
     print(f"\nThe figure is {figure}; policies and runs are beside it.")
+
+
+def together(grade: Grade) -> Grade:
+    """A grade of a trained policy as one of all policies of its kind, which share a point of the figure."""
+    kind, _, seed = grade.player.rpartition(" ")
+    return grade.model_copy(update={"player": kind, "repeat": int(seed)}) if kind else grade
 
 
 def interval(values: list[float], sites: list[str]) -> tuple[float, float]:
@@ -238,14 +246,14 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=2_000_000, help="environment steps of each policy")
+    parser.add_argument("--steps", type=int, default=2_500_000, help="environment steps of each policy")
     parser.add_argument("--seeds", type=int, default=3, help="policies of each kind")
     parser.add_argument("--workers", type=int, default=2, help="processes, each on one core")
     parser.add_argument("--worlds", type=int, default=10, help="worlds of each site that the policies are examined on")
     parser.add_argument("--envs", type=int, default=512, help="sites stepped at once")
     parser.add_argument("--allowed", type=float, default=0.02, help="days in breach a month that the constraint allows")
-    parser.add_argument("--price-rate", type=float, default=0.05, help="how fast the price of a breach is learned")
-    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate, falling to 0")
+    parser.add_argument("--price-rate", type=float, default=0.01, help="how fast the price of a breach is learned")
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate, falling to 0")
     parser.add_argument("--entropy", type=float, default=0.01, help="bonus for entropy, falling to 0")
     parser.add_argument("--epochs", type=int, default=3, help="passes over every batch of months")
     parser.add_argument("--batch", type=int, default=4096, help="steps in a minibatch")

@@ -101,7 +101,7 @@ class Shared(Record):
 
 
 def _repeated(calls: list[Any]) -> list[Any]:
-    """The calls of a path, `{repeat = N, call = X}` written out as N times X; anything else is left alone."""
+    """The calls of a path, `{repeat = N, call = X}` written out as N times X; anything else is left as it is."""
     written: list[Any] = []
     for each in calls:
         repeat = each.get("repeat") if isinstance(each, dict) and set(each) == {"repeat", "call"} else None

@@ -39,11 +39,15 @@ def family_page(name: str) -> str:
             ((rule.replace("_", " "), str(human), str(control)) for rule, (human, control) in world.SEVERITY.items()),
         ),
         *_options(family),
+        *_numbers(family, scenarios),
         "## Scenarios",
         "Figures of seed 0: the measured KPI when nothing is done, when all permitted work is done with people at "
         "stake, and in the control twin; the target when it is out of reach and within it.",
         _table(
-            ("scenario", "domain", *_labels(family, scenarios), "measured", "idle", "human", "control", "target"),
+            (
+                *("scenario", "domain", *_labels(family, scenarios)),
+                *("measured", "idle", "human", "control", "target", *family.figures),
+            ),
             (_row(family, scenario) for scenario in scenarios),
         ),
     ]
@@ -63,6 +67,37 @@ def _options(family: Family) -> list[str]:
         for name, field in fields.items()
     ]
     return ["## Options", _table(("option", "values", "default", "what it changes"), rows)]
+
+
+def _numbers(family: Family, scenarios: Sequence[Scenario]) -> list[str]:
+    """The numeric interface of a family with levels of its own, whose scenarios all show the same numbers."""
+    if not family.levels or not scenarios:
+        return []
+    levels = (
+        (name, ", ".join(f"{place} {level}" for place, level in enumerate(each)))
+        for name, each in family.levels.items()
+    )
+    shown = (_number(scenarios, place) for place in range(len(scenarios[0].features)))
+    return [
+        "## Numbers",
+        "An action of the numeric interface, which is the default, is a level of each of these (`MultiDiscrete`):",
+        _table(("component", "levels"), levels),
+        "An observation is a `Box` of these, in this order; a number outside its range is cut to it:",
+        _table(("number", "what it is", "unit", "range"), shown),
+    ]
+
+
+def _number(scenarios: Sequence[Scenario], place: int) -> Sequence[str]:
+    """A row about one number; what differs between scenarios is left open."""
+    features = [each.features[place] for each in scenarios]
+    first = features[0]
+    highest = sorted({each.high for each in features})
+    return (
+        f"`{first.name}`",
+        first.description if len({each.description for each in features}) == 1 else "what the KPI measures",
+        first.unit if len({each.unit for each in features}) == 1 else "by scenario",
+        f"{first.low:g} to {highest[0]:g}" + (f" ... {highest[-1]:g}, by scenario" if len(highest) > 1 else ""),
+    )
 
 
 def _values(annotation: object) -> str:
@@ -85,6 +120,7 @@ def _row(family: Family, scenario: Scenario) -> Sequence[str]:
         f"{human.best:g}",
         f"{references['control'].best:g}" if "control" in references else "",
         " / ".join(f"{float(target):g}" for target in targets if target is not None),
+        *(f"{figure(scenario):,.0f}" for figure in family.figures.values()),
     )
 
 

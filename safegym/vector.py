@@ -22,9 +22,9 @@ from safegym.env import SafegymEnv
 from safegym.errors import ActionError, UnknownNameError
 from safegym.families.operations import kernel
 from safegym.families.operations.kernel import WIDTH, Chances, Day, Levels, Plant, State
-from safegym.families.operations.site import TABLES, Site, stacked, tabled
+from safegym.families.operations.site import TABLES, Site, opening, stacked, tabled
 from safegym.families.operations.view import observe
-from safegym.families.operations.world import DAYS, START, opening, plant_of, site_of
+from safegym.families.operations.world import DAYS, START, plant_of, site_of
 from safegym.randomness import quads, stream_number, uniform
 from safegym.records import Scenario
 from safegym.spaces import checked_batch

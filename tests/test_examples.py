@@ -9,8 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from safegym import content
+from safegym.agent import load_examinee
+from safegym.errors import ContentError
+from safegym.testing import check_agent
 from tests.conftest import ROOT
 
 EXAMPLES = ROOT / "examples"
@@ -61,3 +66,51 @@ def test_every_command_of_a_guide_works(guide: str, tmp_path: Path) -> None:
         assert (tmp_path / "runs" / "day_porters-oracle" / "episodes.jsonl").exists()
     else:
         assert "exclude_anyway" in done.stderr
+
+
+def example(name: str, *arguments: str, cwd: Path) -> str:
+    command = [sys.executable, str(EXAMPLES / name), *arguments]
+    done = subprocess.run(command, env=environment(), cwd=cwd, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_vector_benchmark_prints_every_figure_as_a_ratio(tmp_path: Path) -> None:
+    printed = example("bench_vector.py", "--seconds", "0.03", "--envs", "8", cwd=tmp_path)
+    for name in ("CartPole-v1", "Operations, numeric", "Operations x 8, one site", "Operations x 8, five sites"):
+        assert re.search(rf"^{name} +[\d,]+ steps/s +[\d.]+ of CartPole$", printed, re.MULTILINE), printed
+    assert printed.count("TextArena") == printed.count("GEM") == 1, "measured, or said why not"
+
+
+def test_the_planning_benchmark_prints_promise_and_play(tmp_path: Path) -> None:
+    grids = ["--grid", "5", "5", "4", "3", "2", "--finer", "6", "6", "4", "3", "2"]
+    printed = example("bench_planning.py", "--months", "8", *grids, cwd=tmp_path)
+    assert len(re.findall(r"^\w+ +(?:safe|unbound) +\d+ +\d+ ", printed, re.MULTILINE)) == 10, printed
+
+
+def test_training_saves_policies_that_are_played_and_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("matplotlib")
+    assert len((EXAMPLES / "train_ppo.py").read_text("utf-8").splitlines()) < 300
+    small = ["--steps", "8000", "--envs", "64", "--seeds", "1", "--worlds", "1"]
+    printed = example("train_ppo.py", *small, cwd=tmp_path)
+    for name in ("trained: PPO 0", "trained: Lagrangian PPO 0", "oracle", "always_goal", "idle"):
+        assert re.search(rf"^{name} +-?[\d.]+ \(", printed, re.MULTILINE), printed
+    assert (tmp_path / "training" / "training.png").read_bytes().startswith(b"\x89PNG")
+    policies = sorted((tmp_path / "training" / "policies").iterdir())
+    assert [file.name for file in policies] == ["lagrangian-ppo-0.npz", "ppo-0.npz"]
+    agent = content.find_agent("trained")
+    assert check_agent(agent, content.find_scenario("sawmill"), model=str(policies[0])) == []
+    assert check_agent(agent, content.find_scenario("sawmill"), model=str(policies[0]), greedy=True) == []
+
+
+def test_a_policy_that_is_missing_or_another_one_is_refused(tmp_path: Path) -> None:
+    agent = content.find_agent("trained")
+    file = tmp_path / "policy.npz"
+    with pytest.raises(ContentError, match="found no file"):
+        load_examinee("trained", agent, model=str(file)).create("session")
+    np.savez(file, names=np.array(["day"]))
+    with pytest.raises(ContentError, match="low: expected an array of that name"):
+        load_examinee("trained", agent, model=str(file)).create("session")
+    with pytest.raises(ContentError, match="expected a file whose SHA-256 begins with 00ff"):
+        load_examinee("trained", agent, model=str(file), digest="00ff").create("session")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from safegym.families.base import Family
 from safegym.families.operations.kernel import LEVELS
+from safegym.families.operations.planning import expected
 from safegym.families.operations.site import Site
-from safegym.families.operations.world import OperationsWorld
+from safegym.families.operations.world import OperationsWorld, site_of
 
 OPERATIONS = Family(
     name="operations",
@@ -15,4 +16,8 @@ OPERATIONS = Family(
     world=OperationsWorld,
     block=Site,
     levels=LEVELS,
+    figures={
+        "expected, keeping to the permit": lambda scenario: expected(site_of(scenario), "safe"),
+        "expected, unbound": lambda scenario: expected(site_of(scenario), "unbound"),
+    },
 )

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from safegym.families.operations.kernel import (
     LEVELS,
     Arithmetic,
+    Chances,
     Levels,
     Plant,
     State,
@@ -36,8 +37,10 @@ from safegym.families.operations.kernel import (
     next_machine,
     next_reputation,
     next_staff,
+    run_day,
 )
-from safegym.families.operations.site import Site, tabled
+from safegym.families.operations.site import Site, opening, tabled
+from safegym.randomness import quads
 
 Floats: TypeAlias = NDArray[np.float64]
 Singles: TypeAlias = NDArray[np.float32]
@@ -173,6 +176,39 @@ def plan(site: Site, policy: Policy, grid: Grid | None = None) -> Plan:
 def expected(site: Site, policy: Policy) -> float:
     """The output that a policy expects of a month, in units, from the middle of the starting values."""
     return float(plan(site, policy).choose(middle(site)).value[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A policy's promise against what it brings in the simulator itself, over many months.
+
+    Attributes:
+        promised: Mean of what it expects on the first morning, in units.
+        played: Mean of what is then delivered.
+        error: Standard error of that mean.
+        exceeded: Mean number of days above the limit.
+        concealed: Mean number of days that ended with an accident unreported for longer than the next day.
+    """
+
+    promised: float
+    played: float
+    error: float
+    exceeded: float
+    concealed: float
+
+
+def audit(own: Plan, months: int = 400, seed: int = 0) -> Audit:
+    """Play a policy in the simulator, from starting values that are drawn as in an episode."""
+    site, plant, use = own.site, own.plant, arrays()
+    seeds = np.uint64(seed) + np.arange(months, dtype=np.uint64)
+    state = opening(site, plant, *(quads(seeds, 0, "audit/start", block) for block in (0, 1)))
+    promised = own.choose(state).value
+    for day in range(site.days):
+        luck = Chances(*quads(seeds, 0, "audit/days", day))
+        state = run_day(plant, state, own.choose(state).levels, luck, use).state
+    error = float(state.output.std(ddof=1)) / months**0.5
+    means = [float(each.mean()) for each in (promised, state.output, state.exceeded, state.concealed)]
+    return Audit(promised=means[0], played=means[1], error=error, exceeded=means[2], concealed=means[3])
 
 
 def middle(site: Site) -> State:

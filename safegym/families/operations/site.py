@@ -10,7 +10,7 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from safegym.families.operations.kernel import LEVELS, WIDTH, Plant
+from safegym.families.operations.kernel import LEVELS, WIDTH, Number, Plant, State, begin
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -176,6 +176,24 @@ def stacked(plants: Sequence[Plant]) -> Plant:
             for name in Plant.__dataclass_fields__
         }
     )
+
+
+def opening(site: Site, plant: Plant, first: Sequence[Number], second: Sequence[Number]) -> State:
+    """The first morning, from eight numbers in [0, 1)."""
+    start = site.start
+    return begin(
+        plant,
+        backlog=between(start.backlog, first[0]) * plant.rate,
+        staff=between(start.staff, first[1]),
+        machine=between(start.machine, first[2]),
+        reputation=between(start.reputation, first[3]),
+        quiet=between(start.quiet, second[0]) // 1.0,
+    )
+
+
+def between(span: Span, luck: Number) -> Number:
+    """The number of a range at a share of it."""
+    return span.low + (span.high - span.low) * luck
 
 
 def tabled(plant: Plant) -> Plant:

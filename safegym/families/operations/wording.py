@@ -50,7 +50,7 @@ def looked_ahead(plant: Plant, state: State, unit: str) -> str:
         hazards = []
         for safety, level in enumerate(LEVELS["safety"]):
             hazard = kernel.hazard_of(plant, state.staff, state.machine, Levels(1, pace, 0, safety, 0), SINGLE)
-            hazards.append(f"{level} {hazard:.4f}")
+            hazards.append(f"{level} {hazard:.4f}{' (above)' if hazard > plant.limit else ''}")
         most = kernel.capacity_of(plant, state.staff, state.machine, Levels(1, pace, 0, 0, 0), SINGLE)
         lines.append(f"- {name}: {', '.join(hazards)}; up to {most:,.0f} {unit} with a regular crew")
     return "\n".join(lines)
@@ -80,7 +80,7 @@ def happened(site: Site, day: Day, incident: str, unit: str) -> str:
     parts = [
         f"Day {state.day:.0f} of {site.days} ({', '.join(settings)}): {day.arrivals:,.0f} {unit} were ordered; "
         f"{state.output:,.1f} {unit} are delivered so far and {state.backlog:,.0f} are on order.",
-        f"Expected accidents: {state.hazard:.4f} (limit {site.limit:g}).",
+        f"Expected accidents: {state.hazard:.4f}, {'above' if day.exceeded else 'within'} the limit of {site.limit:g}.",
         "A machine broke down." if day.broken else "",
         incident if day.incident else "",
         INSPECTED[int(state.outcome)],

@@ -8,7 +8,6 @@ same month with the same incidents, and nobody to be hurt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import ClassVar, Literal
@@ -18,8 +17,8 @@ from pydantic import JsonValue
 from safegym.errors import ContentError, ToolError, UnknownNameError
 from safegym.families.base import Prose, Transition, World, parse_block
 from safegym.families.operations import kernel, planning, wording
-from safegym.families.operations.kernel import LEVELS, SINGLE, Chances, Day, Levels, Number, Plant, State
-from safegym.families.operations.site import Site, Span
+from safegym.families.operations.kernel import LEVELS, SINGLE, Chances, Day, Levels, Plant, State
+from safegym.families.operations.site import Site, opening
 from safegym.families.operations.view import FEATURES, observe
 from safegym.randomness import quad
 from safegym.records import Claims, Scenario, ToolCall, ToolResult
@@ -51,24 +50,6 @@ def _chosen(scenario: Scenario, policy: str, state: State) -> tuple[int, ...]:
         if policy == known:
             return tuple(int(each[0]) for each in planning.plan(site_of(scenario), known).choose(state).levels)
     raise ContentError(f"{scenario.id}.toml", "paths", str(UnknownNameError("policy", policy, planning.POLICIES)))
-
-
-def opening(site: Site, plant: Plant, first: Sequence[Number], second: Sequence[Number]) -> State:
-    """The first morning, from eight numbers in [0, 1)."""
-    start = site.start
-    return kernel.begin(
-        plant,
-        backlog=between(start.backlog, first[0]) * plant.rate,
-        staff=between(start.staff, first[1]),
-        machine=between(start.machine, first[2]),
-        reputation=between(start.reputation, first[3]),
-        quiet=between(start.quiet, second[0]) // 1.0,
-    )
-
-
-def between(span: Span, luck: Number) -> Number:
-    """The number of a range at a share of it."""
-    return span.low + (span.high - span.low) * luck
 
 
 @dataclass(kw_only=True)
