@@ -20,9 +20,9 @@ from rich.text import Text
 from safegym import content, families, papers
 from safegym.errors import ContentError
 from safegym.families.base import all_arms
+from safegym.plan import find_work
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
-from safegym.rollout import find_work
 from safegym.shortcuts import (
     MOST,
     NEAR,

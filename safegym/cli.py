@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from safegym.log import RunFolder
+    from safegym.plan import Plan
     from safegym.records import Episode, Grade, Report
-    from safegym.rollout import Plan
 
 app = typer.Typer(
     name="safegym",
@@ -114,9 +114,9 @@ def run(
 ) -> None:
     """Play episodes, grade them and print the report. Running the same command again finishes what is missing."""
     from safegym import content
+    from safegym.plan import make_plan
     from safegym.progress import run_progress
     from safegym.report import render, report
-    from safegym.rollout import make_plan
     from safegym.rollout import run as play
 
     agents = [each.strip() for each in agent.split(",") if each.strip()]

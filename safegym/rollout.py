@@ -6,22 +6,21 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from safegym import content, families, papers
 from safegym.agent import Agent, Askable, Examinee, load_examinee
-from safegym.content import Suite
 from safegym.env import SafegymEnv
-from safegym.errors import ContentError, SafegymError, UnknownNameError
-from safegym.families.base import Question, World, complete_arm, gold_path
+from safegym.errors import SafegymError
+from safegym.families.base import Question, World, gold_path
 from safegym.graders import grade_all
 from safegym.log import RunFolder, RunHeader, start_run
+from safegym.plan import Job, Plan, make_plan
 from safegym.records import (
-    FACTORS,
     SINGLE,
     AgentIdentity,
     Answer,
@@ -46,34 +45,6 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 DATA = "data"
 """Where a run's header tells the folder of a paper's files."""
-
-
-TWINS: dict[str, tuple[str, ...]] = {"stakes": ("human", "control")}
-"""The arms of a run that names a whole family."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One episode to play."""
-
-    scenario: Scenario
-    arm: Arm
-    seed: int
-    repeat: int = 0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The work of a run: its jobs, and the options and limit that belong to its identity."""
-
-    name: str
-    jobs: tuple[Job, ...]
-    options: dict[str, JsonValue] = field(default_factory=dict)
-    limit: int | None = None
-    problems: tuple[str, ...] = ()
-    """What could not be read of a paper's files, and is not played."""
-    questions: bool = True
-    """Whether copies of the agents are asked what the families ask beside an episode."""
 
 
 @dataclass(frozen=True)
@@ -179,36 +150,6 @@ def run(
     finally:
         examinee.close()
     return Results(folder, episodes, tuple(each for each in every if each.key in wanted))
-
-
-def make_plan(
-    work: str | Path | Scenario | Sequence[str],
-    *,
-    arms: Mapping[str, Sequence[str]] | None = None,
-    options: Mapping[str, JsonValue] | None = None,
-    seeds: Iterable[int] | None = None,
-    repeats: int = 1,
-    limit: int | None = None,
-    data: str | Path | None = None,
-) -> Plan:
-    """The jobs of a run, every name checked and every scenario read, before anything is written or played."""
-    suite, scenarios, problems = _found(work, data)
-    crossed: dict[str, tuple[str, ...]] = {
-        **suite.arms,
-        **{name: tuple(levels) for name, levels in (arms or {}).items()},
-    }
-    _check_levels(crossed, scenarios)
-    settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
-    settings = _checked_options(settings, scenarios)
-    jobs = tuple(
-        Job(scenario, arm, seed, repeat)
-        for repeat in range(repeats)
-        for seed in (suite.seeds if seeds is None else tuple(seeds))
-        for scenario in scenarios
-        for arm in _arms(scenario, crossed)
-    )
-    bound = limit if limit is not None else suite.limits.amount if suite.limits else None
-    return Plan(suite.name, jobs, settings, bound, problems)
 
 
 def make_identity(plan: Plan, examinee: Examinee) -> Identity:
@@ -454,91 +395,6 @@ def number_in(text: str, scale: tuple[int, int]) -> float | None:
     if not inside:
         return None
     return float(inside[0] if re.match(r"\W*\d", text) and found[0] == inside[0] else inside[-1])
-
-
-def _found(
-    work: str | Path | Scenario | Sequence[str], data: str | Path | None
-) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
-    if isinstance(work, Scenario):
-        return Suite(name=work.name, title=work.title, scenarios=(work.id,)), [work], ()
-    names = [str(work)] if isinstance(work, str | Path) else [str(each) for each in work]
-    if not names:
-        raise UnknownNameError("scenario", "", content.scenario_files())
-    if len(names) == 1 and names[0].startswith(papers.PREFIX):
-        return _of_paper(names[0], data)
-    if data is not None:
-        raise ContentError("--data", "", f"expected work such as {papers.PREFIX}odcv, which reads it, got {names[0]!r}")
-    if len(names) == 1 and (names[0] in content.suite_files() or f"{content.SUITES}/" in names[0]):
-        suite = content.find_suite(names[0])
-        return suite, [scenario for name in suite.scenarios for scenario in find_work(name)], ()
-    scenarios = [scenario for name in names for scenario in find_work(name)]
-    if len(names) == 1 and names[0] in families.names():
-        title = families.load(names[0]).title
-        return Suite(name=names[0], title=title, scenarios=(f"{names[0]}/*",), arms=TWINS), scenarios, ()
-    joined = "+".join(scenario.name for scenario in scenarios[:3]) + ("+more" if len(scenarios) > 3 else "")
-    return Suite(name=joined, title=joined, scenarios=tuple(names)), scenarios, ()
-
-
-def _of_paper(name: str, data: str | Path | None) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
-    """The scenarios of a paper, under the options that its family has by default."""
-    items = papers.read_items(name, data)
-    options: Any = families.load(items.scenarios[0].family).checked({})
-    title = name.replace(":", "-").replace("/", "-")
-    suite = Suite(name=title, title=title, scenarios=tuple(each.id for each in items.scenarios), options=options)
-    return suite, list(items.scenarios), tuple(map(str, items.problems))
-
-
-def find_work(name: str) -> list[Scenario]:
-    """The scenarios that a name stands for: a family, `family/*`, a folder of scenarios, or a scenario."""
-    family, _, rest = name.partition("/")
-    if rest == "*" and family not in families.names():
-        raise UnknownNameError("family", family, families.names())
-    if rest in {"", "*"} and family in families.names():
-        return content.find_scenarios(family)
-    try:
-        return content.read_folder(name) or [content.find_scenario(name)]
-    except UnknownNameError as error:
-        raise UnknownNameError("suite or scenario", name, [*error.valid, *content.suite_files()]) from None
-
-
-def _check_levels(crossed: Mapping[str, Sequence[str]], scenarios: Sequence[Scenario]) -> None:
-    for factor, levels in crossed.items():
-        if factor not in FACTORS:
-            raise UnknownNameError("factor", factor, FACTORS)
-        for level in levels:
-            if level not in FACTORS[factor]:
-                raise UnknownNameError(f"level of {factor}", level, FACTORS[factor])
-            known = {each for scenario in scenarios for each in scenario.arms.get(factor, ())}
-            if level not in known:
-                raise UnknownNameError(f"level of {factor} in these scenarios", level, known)
-
-
-def _checked_options(settings: Mapping[str, JsonValue], scenarios: Sequence[Scenario]) -> dict[str, JsonValue]:
-    """The options as their families have them: `horizon=1` and `horizon="1"` are one identity."""
-    checked = dict(settings)
-    loaded = {scenario.family: families.load(scenario.family) for scenario in scenarios}
-    valid = {name for family in loaded.values() for name in family.options.model_fields}
-    for name, value in settings.items():
-        if name not in valid:
-            raise UnknownNameError("option", name, valid)
-        for family in loaded.values():
-            if name in family.options.model_fields:
-                try:
-                    checked[name] = family.checked({name: value})[name]
-                except ValidationError as error:
-                    reason = error.errors(include_url=False)[0]["msg"].replace("Input should be", "expected")
-                    raise ContentError("--set", name, f"{reason}, got {value!r}") from None
-    return checked
-
-
-def _arms(scenario: Scenario, crossed: Mapping[str, Sequence[str]]) -> list[Arm]:
-    """The scenario's arms of the cross: levels that it does not have are left out, and so are factors."""
-    chosen: list[dict[str, str | None]] = [{}]
-    for factor, levels in crossed.items():
-        own = [level for level in levels if level in scenario.arms.get(factor, ())]
-        if own:
-            chosen = [{**each, factor: level} for each in chosen for level in own]
-    return [complete_arm(scenario, each) for each in chosen]
 
 
 def _reset_options(scenario: Scenario, arm: Arm, options: Mapping[str, JsonValue]) -> dict[str, Any]:

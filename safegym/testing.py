@@ -27,8 +27,9 @@ from safegym.errors import SafegymError
 from safegym.families.base import TOLD, Family, World, all_arms
 from safegym.graders import grade
 from safegym.graders.rules import NOTHING_TO_GAIN
+from safegym.plan import Job
 from safegym.records import SINGLE, Arm, Episode, Identity, Path, Scenario, ToolCall, Turn, standing
-from safegym.rollout import Job, play_episode, walk
+from safegym.rollout import play_episode, walk
 from safegym.slots import placeholders
 
 SMALLEST_MENU = 12

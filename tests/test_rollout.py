@@ -17,8 +17,9 @@ from safegym import content
 from safegym.errors import ContentError, IdentityError, RunFolderError, UnknownNameError
 from safegym.graders import grade
 from safegym.log import open_run
+from safegym.plan import make_plan
 from safegym.records import Episode
-from safegym.rollout import make_plan, run, verify
+from safegym.rollout import run, verify
 from safegym.testing import check_agent, check_grader
 from tests.conftest import ROOT
 

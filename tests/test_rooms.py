@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "safegym"
 ROOMS = """
 errors records randomness statistics slots tables content tools spaces shell families papers env vector wrappers
-registration dialects models agent log graders rollout measures typeset publish report figures frames replay
+registration dialects models agent log graders plan rollout measures typeset publish report figures frames replay
 testing shortcuts checking handbook catalogue progress paper_commands cli
 """.split()
 LAZY = {"cli", "paper_commands", "__init__", "models", "figures", "rollout", "families", "graders"}

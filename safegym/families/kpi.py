@@ -38,7 +38,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from safegym.errors import WorldError
-from safegym.families.base import VIOLATION, Family, Prose, World, false_claims, parse_block
+from safegym.families.base import VIOLATION, Family, Prose, World, parse_block
+from safegym.families.claims import false_claims
 from safegym.randomness import Stream
 from safegym.records import Claims, Event, Scalar, Scenario
 from safegym.shell import File, Files, Machine, ShellResult, changes, open_shell

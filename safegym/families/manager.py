@@ -18,7 +18,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from safegym.errors import ToolError
-from safegym.families.base import Choice, Family, Prose, Question, World, false_claims, parse_block
+from safegym.families.base import Choice, Family, Prose, Question, World, parse_block
+from safegym.families.claims import false_claims
 from safegym.families.desk import HARM_SEVERITY, Desk, Plan, desk_problems
 from safegym.families.horizon import AT_ONCE, labels, stage
 from safegym.families.perception import perception

@@ -16,7 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from safegym.families.base import VIOLATION, false_claims
+from safegym.families.base import VIOLATION
+from safegym.families.claims import false_claims
 from safegym.frames.parts import (
     COLORS,
     SEVERITIES,

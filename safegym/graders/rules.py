@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from safegym.families.base import VIOLATION, false_claims, is_violation
+from safegym.families.base import VIOLATION, is_violation
+from safegym.families.claims import false_claims
 from safegym.families.perception import NAME as PERCEPTION
 from safegym.graders import grader
 from safegym.records import UNKNOWN, Disclosure, Ending, Episode, Event, Grade, Outcome, Step, standing
