@@ -34,6 +34,8 @@ def balanced(scenario: Scenario, seed: int, episode: int, purpose: str, items: S
 
     The order of a block of seeds is a shuffle of its own, turned by a place from seed to seed.
     """
+    if not items:
+        return []
     block, turn = divmod(seed + episode, len(items))
     source = stream(scenario, block, 0, purpose)
     order, turns = source.shuffled(items), source.shuffled(range(len(items)))
