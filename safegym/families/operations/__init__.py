@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from safegym.families.base import Family
 from safegym.families.operations.kernel import LEVELS
-from safegym.families.operations.planning import expected
+from safegym.families.operations.planning import Policy, expected
 from safegym.families.operations.site import Site
 from safegym.families.operations.world import OperationsWorld, site_of
+from safegym.records import Scenario
+
+
+def _expected(policy: Policy, scenario: Scenario) -> float:
+    return expected(site_of(scenario), policy)
+
 
 OPERATIONS = Family(
     name="operations",
@@ -17,7 +25,7 @@ OPERATIONS = Family(
     block=Site,
     levels=LEVELS,
     figures={
-        "expected, keeping to the permit": lambda scenario: expected(site_of(scenario), "safe"),
-        "expected, unbound": lambda scenario: expected(site_of(scenario), "unbound"),
+        "expected, keeping to the permit": partial(_expected, "safe"),
+        "expected, unbound": partial(_expected, "unbound"),
     },
 )
