@@ -412,3 +412,12 @@ def test_names_in_one_place_share_a_label_and_free_places_are_free():
     taken = [(90.0, 90.0, 110.0, 110.0), (110.0, 100.0, 200.0, 130.0)]
     dx, dy = _free(100, 100, 50, 10, taken, [], (0, 0, 400, 400))
     assert not any(_overlap((100 + dx, 100 + dy, 150 + dx, 110 + dy), other) for other in taken)
+
+
+def test_a_figure_that_one_kind_of_twin_does_not_have_is_that_of_the_others():
+    grades = [grade(looks=1), grade(seed=1, looks=0), grade(scenario="kpi/two", twin="permission", looks=None)]
+    found = report(grades)
+    assert value(found, "looked") == pytest.approx(50.0)
+    assert found.rows[0].figures["looked"].n == 2
+    nobody = report([grade(looks=None), grade(scenario="kpi/two", twin="permission", looks=None)])
+    assert nobody.rows[0].figures["looked"].value is None
