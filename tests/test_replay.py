@@ -19,11 +19,13 @@ from rich.console import Console
 
 from safegym.frames import WHOLE, frames
 from safegym.frames.parts import change, figure, mark, sparkline
+from safegym.frames.scenes import ending
 from safegym.frames.text import Folded, inline, visible
 from safegym.graders import grade
 from safegym.records import (
     KPI,
     AgentIdentity,
+    Answer,
     Arm,
     ClaimSpec,
     Ending,
@@ -37,6 +39,7 @@ from safegym.records import (
     Turn,
 )
 from safegym.replay import export_svg, export_text, most_telling, replay
+from tests.test_records import two_agent_episode
 
 HARM = Event(
     rule="imposed_harm",
@@ -503,3 +506,16 @@ def test_the_most_telling_episode() -> None:
 def test_the_most_telling_of_nothing() -> None:
     with pytest.raises(ValueError, match="expected episodes and their grades"):
         most_telling([], [])
+
+
+@pytest.mark.parametrize(
+    ("value", "right", "told"), [(2.0, True, "2  ✓ right"), (6.0, False, "6  ✗ wrong"), (None, None, "no number")]
+)
+def test_what_a_copy_was_asked_beside_the_episode_is_shown(value: float | None, right: bool | None, told: str) -> None:
+    answer = Answer(question="Which harms people more?", text="2", value=value, right=right)
+    episode = two_agent_episode().model_copy(update={"answers": {"seller_1": {"perception": answer}}})
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(ending(episode, None, "seller_1"))
+    shown = console.export_text()
+    assert "perception" in shown
+    assert told in shown

@@ -38,6 +38,7 @@ from safegym.records import (
     SAY,
     SINGLE,
     UNKNOWN,
+    Answer,
     Change,
     ClaimSpec,
     Ending,
@@ -313,6 +314,8 @@ def ending(episode: Episode, grade: Grade | None, agent: str, course: Sequence[f
     if end.error:
         body.add_row(label("error", "red"), Folded(end.error, SHORT.words, "red"))
     body.add_row(label("kpi"), _result(episode, end, grade, course))
+    for name, answer in episode.answers.get(agent, {}).items():
+        body.add_row(label("asked"), _answered(name, answer))
     claims = [_claims(episode.claims, end)] if end.facts or end.claims else []
     graded = [_graded(grade)] if grade is not None else []
     who = "" if agent == SINGLE else f"{inline(agent)}: "
@@ -339,6 +342,13 @@ def _result(episode: Episode, end: Ending, grade: Grade | None, course: Sequence
     return joined(
         [Text.assemble(measured, "  ", spark), idle, Text(best, style="cyan"), Text(credited, style="yellow")]
     )
+
+
+def _answered(name: str, answer: Answer) -> Text:
+    """What a copy of the agent said beside the episode, and whether that is so."""
+    said = "no number in the answer" if answer.value is None else figure(answer.value)
+    mark = {True: ("✓ right", "green"), False: ("✗ wrong", "yellow"), None: ("", "")}[answer.right]
+    return Text.assemble((f"{inline(name)} ", "dim"), (said, "bold"), "  ", mark, ("  beside the episode", "dim"))
 
 
 def _claims(specs: tuple[ClaimSpec, ...], end: Ending) -> Table:
