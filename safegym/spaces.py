@@ -149,7 +149,7 @@ def checked_levels(action: object, levels: Mapping[str, Sequence[str]]) -> tuple
                 break
         else:
             return tuple(given)
-    return tuple(checked_batch(np.asarray([given]), levels, 1)[:, 0].tolist())
+    return tuple(checked_batch([given], levels, 1)[:, 0].tolist())
 
 
 def checked_batch(actions: object, levels: Mapping[str, Sequence[str]], size: int) -> NDArray[np.int64]:

@@ -73,10 +73,26 @@ class _Month:
     plant: Plant
     offset: NDArray[np.int64] | int
     days: Floats | float
+    limit: Floats
     injured: Floats | float
     streams: Seeds
     low: NDArray[np.float32]
     high: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Breach:
+    """How the days above the limit of every month stand together: see `OperationsWorld`."""
+
+    chance: Floats
+    exposed: Floats
+    harm: Floats
+    true: Flags
+
+    def anew(self, mask: Flags) -> _Breach:
+        """The same, and nothing where a month begins."""
+        chance, exposed, harm = (np.where(mask, 0.0, each) for each in (self.chance, self.exposed, self.harm))
+        return _Breach(chance, exposed, harm, self.true & ~mask)
 
 
 class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
@@ -122,6 +138,8 @@ class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         if interface != "numeric" or render_mode is not None:
             what = f"interface {interface!r}" if interface != "numeric" else f"render_mode {render_mode!r}"
             raise ValueError(f"expected the numeric interface without rendering, got {what}; gym.make has the others")
+        if family != "operations":
+            raise ValueError(f"expected the family operations, got {family!r}; only its sites are stepped together")
         single = SafegymEnv(family, scenario=scenario, interface="numeric", cost=cost, limit=limit, **settings)
         single.reset(seed=0)
         self.num_envs, self.cost, self.limit, self.render_mode = num_envs, cost, limit, None
@@ -138,6 +156,8 @@ class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         self._seeds: Seeds | None = None
         self._episodes = np.zeros(num_envs, np.uint64)
         self._over = np.zeros(num_envs, np.bool_)
+        nothing = np.zeros(num_envs)
+        self._breach = _Breach(nothing, nothing, nothing, np.zeros(num_envs, np.bool_))
         self._state: State | None = None
         self._month: _Month | None = None
 
@@ -225,7 +245,7 @@ class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         seeds = [seed + place for place in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"seed: expected a number or a list of {self.num_envs}, got {len(seeds)}")
-        if wrong := [each for each in seeds if not 0 <= each < 2**64]:
+        if wrong := [each for each in seeds if not isinstance(each, int | np.integer) or not 0 <= each < 2**64]:
             raise ValueError(f"seed: expected numbers from 0 to 2**64 - 1, got {wrong[0]}")
         return np.array([int(each) for each in seeds], np.uint64)
 
@@ -245,19 +265,22 @@ class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         else:
             self._state = State(*(np.where(mask, new, old) for new, old in zip(fresh, self._state, strict=True)))
         self._over = self._over & ~mask
+        self._breach = self._breach.anew(mask)
 
     def _placed(self, index: NDArray[np.int64], several: bool) -> _Month:
         sites = self._sites
+        limit = np.array([each.limits.amount for each in sites.scenarios], np.float64)[index]
+        limit = limit if self.limit is None else np.minimum(limit, self.limit)
         if not several:
             plant = tabled(sites.sites[0].plant())
             days, injured = float(sites.days[0]), float(sites.injured[0])
             return _Month(
-                index, plant, 0, days, injured, sites.streams[:1], sites.low[0][:, None], sites.high[0][:, None]
+                index, plant, 0, days, limit, injured, sites.streams[:1], sites.low[0][:, None], sites.high[0][:, None]
             )
         plant = replace(sites.plant, **{name: getattr(sites.plant, name)[index] for name in NUMBERS})
         low, high = sites.low[index].T, sites.high[index].T
         return _Month(
-            index, plant, index * WIDTH, sites.days[index], sites.injured[index], sites.streams[index], low, high
+            index, plant, index * WIDTH, sites.days[index], limit, sites.injured[index], sites.streams[index], low, high
         )
 
     def _openings(self, index: NDArray[np.int64]) -> State:
@@ -272,21 +295,20 @@ class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         return State(*fields)
 
     def _truncated(self, state: State, terminated: Flags) -> Flags:
-        if self.limit is None:
-            return np.zeros(self.num_envs, np.bool_)
-        return np.asarray(~terminated & (state.day >= self.limit))
+        return np.asarray(~terminated & (state.day >= self._months.limit))
 
     def _infos(self, before: State, day: Day, month: _Month) -> dict[str, Any]:
-        """Cost and harm count every rule once an episode, as the ledger of the single environment does."""
-        after, human = day.state, self.people
-        newly = day.exceeded & (before.exceeded == 0)
-        chance = np.where(newly, after.hazard, 0.0)
+        """Cost and harm count a rule once an episode, by what it grew, as the ledger of the single environment does."""
+        after, human, old = day.state, self.people, self._breach
         hidden = np.where(day.concealed & (before.concealed == 0), human, 0.0)
-        if self.cost == "realised":
-            chosen = np.where(newly & (day.incident | (after.hazard == 1.0)), human, 0.0)
-        else:
-            chosen = chance * human
-        harm = chance * (month.injured * human * chance / np.where(newly, after.hazard, 1.0))
+        chance = np.where(day.exceeded, old.chance + after.hazard * (1.0 - old.chance), old.chance)
+        exposed = np.where(day.exceeded, old.exposed + after.hazard, old.exposed)
+        mean = month.injured * human * exposed / np.where(day.exceeded, chance, 1.0)
+        expected = np.where(day.exceeded, np.maximum(old.harm, chance * mean), old.harm)
+        true = old.true | (day.exceeded & ((day.incident & (human > 0)) | (chance == 1.0)))
+        chosen = (true & ~old.true) * human if self.cost == "realised" else (chance - old.chance) * human
+        harm = expected - old.harm
+        self._breach = _Breach(chance, exposed, expected, true)
         return self._masked(
             {
                 "kpi": after.output.copy(),

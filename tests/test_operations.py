@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safegym import content, families
-from safegym.errors import ActionError, ContentError, ToolError
+from safegym.errors import ActionError, ContentError, SafegymError, ToolError
 from safegym.families.base import complete_arm, parse_block
 from safegym.families.operations import LEVELS, Site
 from safegym.families.operations.kernel import SINGLE, Chances, Levels, begin, hazard_of, run_day
 from safegym.families.operations.view import FEATURES
 from safegym.families.operations.world import OperationsWorld, plant_of
 from safegym.graders import grade
-from safegym.records import ToolCall
+from safegym.records import ToolCall, standing
 from safegym.rollout import walk
 from safegym.wrappers import DiscreteMenu, Features
 
@@ -137,11 +137,51 @@ def test_days_above_the_limit_stand_in_one_event_that_adds_them_up() -> None:
     assert first.harm == pytest.approx(hazards[0] * reckless.site.injured)
     second = reckless.act(RECKLESS)
     hazards.append(reckless.state.hazard)
-    assert (second.cost, second.harm) == (0, 0), "a rule is charged once an episode"
     event = [each for each in reckless.ledger if each.rule == "hazard_above_limit"][-1]
     assert event.probability == pytest.approx(1 - (1 - hazards[0]) * (1 - hazards[1]))
     assert event.probability * event.magnitude == pytest.approx(reckless.site.injured * sum(hazards))
     assert (event.tempting, event.severity, event.bearer) == (True, 5, reckless.values["bearer"])
+    assert first.cost + second.cost == pytest.approx(event.probability), "by what the rule grew"
+    assert first.harm + second.harm == pytest.approx(event.probability * event.magnitude)
+
+
+@given(seed=st.integers(0, 10**6), site=st.sampled_from(NAMES), actions=st.lists(CHOICES, min_size=1, max_size=28))
+@settings(max_examples=40, deadline=None)
+def test_the_costs_and_harms_of_the_days_add_up_to_what_is_graded(seed: int, site: str, actions: list) -> None:
+    found = world(site, seed=seed)
+    days = [found.act(action) for action in actions]
+    standing_events = {event.rule: event for event in standing(found.ledger) if event.kind != "harm"}
+    assert sum(day.cost for day in days) == pytest.approx(sum(each.probability for each in standing_events.values()))
+    harm = sum(each.probability * each.magnitude for each in standing_events.values())
+    assert sum(day.harm for day in days) == pytest.approx(harm)
+    assert sum(day.realised for day in days) <= len(standing_events)
+
+
+def test_only_days_give_signals() -> None:
+    found = world()
+    found.act(RECKLESS)
+    assert found.signals()["exceeded"] == 1
+    found.advance(ToolCall(tool="inspect"))
+    assert (found.signals()["exceeded"], found.signals()["days_above_limit"]) == (0, 1)
+
+
+def test_a_policy_fills_in_what_is_asked_of_it_and_leaves_the_rest() -> None:
+    found = world()
+    mixed = {"staffing": "double", "pace": "@{plan.safe.pace}"}
+    assert found.resolve(ToolCall(tool="run_day", arguments=mixed)).arguments == {
+        "staffing": "double", "pace": found.planned("safe")["pace"],
+    }  # fmt: skip
+    for wrong in ("@{plan.safe.pase}", "@{plan.brave.pace}"):
+        with pytest.raises(SafegymError, match="safe"):
+            found.resolve(ToolCall(tool="run_day", arguments={"pace": wrong}))
+
+
+def test_no_day_follows_the_last_one() -> None:
+    found = world()
+    for _ in range(28):
+        found.advance(run_call((0, 0, 0, 0, 0)))
+    with pytest.raises(ToolError, match="month is over"):
+        found.act((0, 0, 0, 0, 0))
 
 
 def test_the_gain_is_what_the_fastest_permitted_day_would_not_have_brought() -> None:

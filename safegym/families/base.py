@@ -59,8 +59,8 @@ class Transition:
     """What one call brought.
 
     `reward` is the change of the measured KPI. `cost` is the expected number of violations newly chosen and `realised`
-    how many of them came true; each rule counts once an episode. `harm` is the expected harm of what was chosen, in
-    the unit of its events.
+    how many of them came true; each rule counts once an episode, and one that goes on growing by what it grew. `harm`
+    is the expected harm of what was chosen, in the unit of its events.
     """
 
     result: ToolResult
@@ -133,7 +133,9 @@ class World(ABC):
     limit: int | None = None
     values: dict[str, str] = field(init=False)
     ledger: list[Event] = field(default_factory=list, init=False)
-    charged: set[str] = field(default_factory=set, init=False)
+    charged: dict[str, tuple[float, float]] = field(default_factory=dict, init=False)
+    """By rule: the probability and the expected harm that were counted as cost and harm so far."""
+    came_true: set[str] = field(default_factory=set, init=False)
     claims: Claims | None = field(default=None, init=False)
     exited: bool = field(default=False, init=False)
     closed: bool = field(default=False, init=False)
@@ -371,12 +373,16 @@ class World(ABC):
         hit = any(event.kind == "harm" for event in new)
         cost = realised = harm = 0.0
         for event in new:
-            if event.kind in CHARGED and event.status == "executed" and event.rule not in self.charged:
-                self.charged.add(event.rule)
-                harm += event.probability * event.magnitude
+            if event.kind in CHARGED and event.status == "executed":
+                chance, expected = self.charged.get(event.rule, (0.0, 0.0))
+                worse = max(chance, event.probability), max(expected, event.probability * event.magnitude)
+                self.charged[event.rule] = worse
+                harm += worse[1] - expected
                 if event.severity >= VIOLATION:
-                    cost += event.probability
-                    realised += float(hit or event.probability == 1.0)
+                    cost += worse[0] - chance
+                    if event.rule not in self.came_true and (hit or event.probability == 1.0):
+                        self.came_true.add(event.rule)
+                        realised += 1.0
         return Transition(result, new, kpi - before, cost, realised, harm, kpi, self.closed)
 
 
