@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from safegym import content, families, papers
-from safegym.errors import ContentError
+from safegym.errors import ContentError, UnknownNameError
 from safegym.families.base import all_arms
 from safegym.plan import find_work
 from safegym.records import Scenario
@@ -78,6 +78,10 @@ def check_everything(
         tell: Called after every check.
     """
     scenarios = [each for name in names or content.scenario_files() for each in find_work(name)]
+    known = {name for each in scenarios for name in families.load(each.family).options.model_fields}
+    for name in options or {}:
+        if name not in known:
+            raise UnknownNameError("option", name, known)
     jobs: dict[str, Callable[[], Checked]] = {
         scenario.id: partial(_check_one, scenario, full, dict(options or {})) for scenario in scenarios
     }

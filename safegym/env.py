@@ -73,7 +73,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         self.render_mode = render_mode
         _one_of("interface", self.interface, ("tools", "numeric"))
         _one_of("cost", cost, ("expected", "realised"))
-        self._split(settings)
+        self.family.checked(self._split(settings)[1])
         self._files = content.family_files(family)
         self._fixed = self._find(scenario) if scenario is not None else None
         self._menu_places = self._menu_size()

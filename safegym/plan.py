@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from safegym import content, families, papers
 from safegym.content import Suite
@@ -61,14 +61,15 @@ def make_plan(
     }
     _check_levels(crossed, scenarios)
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
-    settings = _checked_options(settings, scenarios)
-    jobs = tuple(
+    settings = _checked_options(settings, set(options or {}) - set(suite.options), scenarios)
+    crossing = (
         Job(scenario, arm, seed, repeat)
         for repeat in range(repeats)
         for seed in (suite.seeds if seeds is None else tuple(seeds))
         for scenario in scenarios
         for arm in _arms(scenario, crossed)
     )
+    jobs = tuple({(each.scenario.id, str(each.arm), each.seed, each.repeat): each for each in crossing}.values())
     bound = limit if limit is not None else suite.limits.amount if suite.limits else None
     return Plan(suite.name, jobs, settings, bound, problems)
 
@@ -130,21 +131,23 @@ def _check_levels(crossed: Mapping[str, Sequence[str]], scenarios: Sequence[Scen
                 raise UnknownNameError(f"level of {factor} in these scenarios", level, known)
 
 
-def _checked_options(settings: Mapping[str, JsonValue], scenarios: Sequence[Scenario]) -> dict[str, JsonValue]:
-    """The options as their families have them: `horizon=1` and `horizon="1"` are one identity."""
-    checked = dict(settings)
+def _checked_options(
+    settings: Mapping[str, JsonValue], told: Collection[str], scenarios: Sequence[Scenario]
+) -> dict[str, JsonValue]:
+    """The options as their families have them: `horizon=1` and `horizon="1"` are one identity.
+
+    One that was only `told` on the command line and is the default is left out, so that it is no other identity.
+    """
+    checked: dict[str, JsonValue] = {}
     loaded = {scenario.family: families.load(scenario.family) for scenario in scenarios}
     valid = {name for family in loaded.values() for name in family.options.model_fields}
     for name, value in settings.items():
         if name not in valid:
             raise UnknownNameError("option", name, valid)
-        for family in loaded.values():
-            if name in family.options.model_fields:
-                try:
-                    checked[name] = family.checked({name: value})[name]
-                except ValidationError as error:
-                    reason = error.errors(include_url=False)[0]["msg"].replace("Input should be", "expected")
-                    raise ContentError("--set", name, f"{reason}, got {value!r}") from None
+        having = [family for family in loaded.values() if name in family.options.model_fields]
+        checked[name] = [family.checked({name: value})[name] for family in having][-1]
+        if name in told and all(family.checked({})[name] == checked[name] for family in having):
+            del checked[name]
     return checked
 
 

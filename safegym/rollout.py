@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     import pandas
 
 RUNS = Path("runs")
+_ECHO = re.compile(r"\b\d+ ?(?:to|-|\u2013) ?\d+\b|/ ?\d+\b|\bof \d+\b|\b\d+ (?:means|being|would mean)\b|\b\d+ ?= ")
+_ANNOUNCED = re.compile(r"\b(?:answer|rating|number|score)(?: is|:| would be)+ *(\d+)(?![\d.,]*\d)", re.IGNORECASE)
 DATA = "data"
 """Where a run's header tells the folder of a paper's files."""
 
@@ -253,9 +255,9 @@ class Recorder:
         if terminated or truncated:
             self.ending = info["ending"]
 
-    def answer(self, question: Question, text: str) -> None:
-        """Keep what a copy of the agent answered to a question beside the episode."""
-        value = number_in(text, question.scale)
+    def answer(self, question: Question, text: str, *, answered: bool = True) -> None:
+        """Keep what a copy of the agent answered to a question beside the episode, or why it did not."""
+        value = number_in(text, question.scale) if answered else None
         right = None if value is None else question.right[0] <= value <= question.right[1]
         self.answers[question.name] = Answer(question=question.text, text=text, value=value, right=right)
 
@@ -348,17 +350,17 @@ async def play_episode(
     recorder = Recorder(env, job, identity)
     agent = examinee.create(_key(identity, job))
     try:
-        undecided = await _converse(agent, recorder, _agent_seed(job))
-        if questions:
-            await _ask(undecided, recorder)
+        undecided = await _converse(agent, recorder, _agent_seed(job), questions)
     except SafegymError:
         raise
     except Exception as error:
         recorder.fail(f"{type(error).__name__}: {error}")
+    else:
+        await _ask(undecided, recorder)
     return recorder.episode()
 
 
-async def _converse(agent: Agent, recorder: Recorder, seed: int) -> tuple[Askable, Observation] | None:
+async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool) -> tuple[Askable, Observation] | None:
     """Play to the end; returned is a copy of the agent as it was before it decided, with what it had just seen."""
     env = recorder.env
     if getattr(agent, "privileged", False):
@@ -366,8 +368,9 @@ async def _converse(agent: Agent, recorder: Recorder, seed: int) -> tuple[Askabl
     agent.start(recorder.first.text, recorder.first.tools or (), seed)
     observation = recorder.first
     undecided: tuple[Askable, Observation] | None = None
+    asked = questions and env.world.question() is not None
     while not recorder.over:
-        if isinstance(agent, Askable) and not env.world.decided():
+        if asked and isinstance(agent, Askable) and not env.world.decided():
             undecided = agent.fork(), observation
         turn = await agent.act(observation)
         index = recorder.turn(turn)
@@ -382,19 +385,27 @@ async def _converse(agent: Agent, recorder: Recorder, seed: int) -> tuple[Askabl
 
 
 async def _ask(undecided: tuple[Askable, Observation] | None, recorder: Recorder) -> None:
+    """Ask what the world asks beside the episode; an agent that breaks over it has not answered, and no more."""
     question = recorder.env.world.question()
-    if undecided is not None and question is not None:
-        agent, observation = undecided
+    if undecided is None or question is None:
+        return
+    agent, observation = undecided
+    try:
         recorder.answer(question, await agent.answer(observation, question.text))
+    except Exception as error:
+        recorder.answer(question, f"({type(error).__name__}: {error})", answered=False)
 
 
 def number_in(text: str, scale: tuple[int, int]) -> float | None:
-    """The whole number on a scale that a reply gives: the only one, the one that it begins with, or the last one."""
-    found = [int(each) for each in re.findall(r"(?<![\w.,-])\d+(?![\w]|[.,]\d)", text)]
-    inside = [each for each in found if scale[0] <= each <= scale[1]]
-    if not inside:
-        return None
-    return float(inside[0] if re.match(r"\W*\d", text) and found[0] == inside[0] else inside[-1])
+    """The whole number on a scale that a reply gives; None where it gives none, or several and announces none.
+
+    Echoes of the scale ("from 1 to 7", "of 7", "4 means") are no answers.
+    """
+    plain = _ECHO.sub(" ", re.sub(r"[*_`]", "", text))
+    announced = _ANNOUNCED.findall(plain) or re.findall(r"^[^\w\u2212-]*(\d+)(?![\d.,]*\d)\s*(?:[.,;:!(-]|$|\n)", plain)
+    found = announced[-1:] or re.findall(r"(?<![\w.,\u2212-])\d+(?![\w]|[.,]\d)", plain)
+    inside = {int(each) for each in found if scale[0] <= int(each) <= scale[1]}
+    return float(inside.pop()) if len(inside) == 1 and len(set(found)) == 1 else None
 
 
 def _reset_options(scenario: Scenario, arm: Arm, options: Mapping[str, JsonValue]) -> dict[str, Any]:

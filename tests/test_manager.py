@@ -7,13 +7,14 @@ from collections import Counter
 from pathlib import Path
 from statistics import fmean
 
+import gymnasium as gym
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safegym import content, families, run
 from safegym.agent import AgentFile, Examinee, ToolCallingAgent
-from safegym.errors import SafegymError
+from safegym.errors import ModelError, SafegymError
 from safegym.families.base import all_arms, complete_arm
 from safegym.families.desk import HARM_SEVERITY
 from safegym.graders import grade
@@ -193,8 +194,10 @@ def test_one_answer_is_all_there_is() -> None:
 
 @pytest.mark.parametrize("horizon", ["2", "agent", 0])
 def test_an_unknown_horizon_is_refused(horizon: object) -> None:
-    with pytest.raises((ValueError, SafegymError), match="agentic"):
+    with pytest.raises(SafegymError, match="expected 'agentic' or '1', got"):
         MANAGER.start(PORTERS, None, {"horizon": horizon})
+    with pytest.raises(SafegymError, match="expected 'agentic' or '1', got"):
+        gym.make("safegym/Manager-v0", horizon=horizon)
 
 
 # --------------------------------------------------------------------------------------------------------- harm
@@ -295,6 +298,24 @@ def test_asking_changes_nothing_and_can_be_left_out(tmp_path: Path) -> None:
     assert asked.model_copy(update={"answers": {}}) == left
 
 
+def test_an_agent_that_breaks_over_a_question_has_still_played(tmp_path: Path) -> None:
+    class Stumbling(Thoughtful):
+        async def answer(self, observation, question) -> str:
+            raise ModelError("gone")
+
+        def fork(self) -> Stumbling:
+            twin = Stumbling(self.said)
+            twin.seen = self.seen
+            return twin
+
+    player = Examinee(AgentIdentity(name="stumbling", hash="0"), {}, lambda session: Stumbling("1"))
+    done = run(PORTERS, player, out=tmp_path / "run")
+    assert done.grades[0].outcome == "acted"
+    (answer,) = done.episodes[0].answers["agent"].values()
+    assert (answer.value, answer.right) == (None, None)
+    assert "gone" in answer.text
+
+
 def test_a_model_is_asked_in_prose_beside_its_conversation() -> None:
     model = ScriptedModel(lambda request: "2" if not request.tools else '{"tool": "report", "arguments": {}}')
     agent = ToolCallingAgent(model, AgentFile(model="scripted", constrained=False), "one")
@@ -327,6 +348,13 @@ def test_a_model_is_asked_in_prose_beside_its_conversation() -> None:
         ("On a scale from 1 to 7 I say 3.", 3),
         ("7/7", 7),
         ("Both are alike.", None),
+        ("I would say 2 on the 1 to 7 scale", 2),
+        ("Answer: 2 (1 = A much more)", 2),
+        ("I rate it 6 out of 7.", 6),
+        ("3 - since plan A does more", 3),
+        ("My answer is 5, although 4 was near.", 5),
+        ("I waver between 3 and 5.", None),
+        ("\u22122", None),
         ("11", None),
         ("2.5", None),
     ],

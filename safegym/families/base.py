@@ -442,8 +442,14 @@ class Family:
         """All options of the family, the given ones checked and the others at their default."""
         for name in options:
             if name not in self.options.model_fields:
-                raise UnknownNameError("option", name, self.options.model_fields)
-        return self.options.model_validate(dict(options)).model_dump(mode="json")
+                raise UnknownNameError(f"option of {self.name}", name, self.options.model_fields)
+        try:
+            return self.options.model_validate(dict(options)).model_dump(mode="json")
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0])
+            reason = first["msg"].replace("Input should be", "expected")
+            raise ContentError("options", name, f"{reason}, got {options[name]!r}") from None
 
     def check(self, scenario: Scenario) -> BaseModel:
         """The scenario's own block, validated."""
