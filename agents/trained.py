@@ -1,6 +1,5 @@
 """Plays a policy that was trained on the numeric interface of Operations, as `examples/train_ppo.py` saves it."""
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +18,13 @@ class Agent:
 
     Args:
         model: The saved policy, a `.npz` file of feature names and ranges, and a network with two hidden layers.
-        digest: The beginning of the file's SHA-256, so that another policy is another agent; any file if empty.
         greedy: Take the likeliest levels instead.
     """
 
-    def __init__(self, model: str = DEFAULT, digest: str = "", greedy: bool = False) -> None:
+    def __init__(self, model: str = DEFAULT, greedy: bool = False) -> None:
         file = Path(model)
         if not file.is_file():
             raise ContentError(file, "model", "expected a policy saved by examples/train_ppo.py, found no file")
-        if not hashlib.sha256(file.read_bytes()).hexdigest().startswith(digest):
-            raise ContentError(file, "digest", f"expected a file whose SHA-256 begins with {digest}")
         with np.load(file) as saved:
             if missing := [name for name in NEEDED if name not in saved]:
                 raise ContentError(file, missing[0], "expected an array of that name, found none")

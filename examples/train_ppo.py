@@ -9,7 +9,6 @@ is saved, played through the ordinary machinery on worlds that it was not traine
 """
 
 import argparse
-import hashlib
 import multiprocessing
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -182,10 +181,7 @@ def save(learner: Learner, months: Months, file: Path) -> Path:
 def examine(policies: dict[str, str], arguments: argparse.Namespace) -> None:
     """Play the policies and the brackets on the same worlds, draw the figure, print the distances."""
     agent = content.find_agent("trained")
-    players = {
-        name: load_examinee(name, agent, model=file, digest=hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16])
-        for name, file in sorted(policies.items())
-    }
+    players = {name: load_examinee(name, agent, model=file) for name, file in sorted(policies.items())}
     play = partial(safegym.run, "operations", arms={"stakes": ["human"]}, seeds=range(arguments.worlds))
     results = {
         name: play(player, out=arguments.out / "runs" / f"{named(name)}-{player.identity.hash}")
@@ -217,9 +213,9 @@ def together(grade: Grade) -> Grade:
 
 
 def interval(values: list[float], sites: list[str]) -> tuple[float, float]:
-    """The t interval of a mean over sites."""
+    """The t interval of a mean over at least two sites."""
     means = [np.mean([value for value, site in zip(values, sites, strict=True) if site == each]) for each in set(sites)]
-    half = T95[len(means) - 1] * np.std(means, ddof=1) / len(means) ** 0.5
+    half = T95[len(means) - 2] * np.std(means, ddof=1) / len(means) ** 0.5
     return np.mean(means) - half, np.mean(means) + half
 
 

@@ -300,6 +300,8 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
     if file.suffix == ".py":
         maker = _agent_class(file)
         _check_parameters(maker, parameters)
+        maker(**parameters)  # what it cannot do with them is told now, not in the first episode
+        hashed["files"] = _files_of(maker, parameters)
         privileged = bool(getattr(maker, "privileged", False))
         identity = AgentIdentity(name=name, hash=digest(hashed), parameters=told, privileged=privileged)
         return Examinee(identity, {}, lambda session: cast(Agent, maker(**parameters)))
@@ -376,6 +378,14 @@ def _agent_class(file: Path) -> Callable[..., Any]:
     if not inspect.isclass(found) or not all(callable(getattr(found, each, None)) for each in ("start", "act")):
         raise ContentError(file, "Agent", "expected a class called Agent with the methods start and act")
     return found
+
+
+def _files_of(maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """The content of the files that parameters, or their defaults, name: another policy is another agent."""
+    takes = inspect.signature(maker).parameters
+    defaults = {name: each.default for name, each in takes.items() if isinstance(each.default, str)}
+    named = {name: Path(value) for name, value in (defaults | parameters).items() if isinstance(value, str) and value}
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if path.is_file()}
 
 
 def _check_parameters(maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> None:

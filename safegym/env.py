@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from safegym import content, families
-from safegym.errors import UnknownNameError
+from safegym.errors import ActionError, ContentError, UnknownNameError
 from safegym.families.base import Transition, World, complete_arm
 from safegym.randomness import Stream
 from safegym.records import FACTORS, SAY, Arm, Observation, Scenario, ToolCall, ToolSpec
@@ -119,6 +120,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         arm, family_options = self._split(chosen)
         chosen_arm = _applicable(scenario, arm, name)
         self._world = self.family.start(scenario, chosen_arm, family_options, self._seed, self._episode, self.limit)
+        self._check_spaces(self._world)
         self.steps, self.text, self._tools = 0, self.world.brief(), ()
         info = {"kpi": self.world.kpi()} if self._by_levels else self._info()
         info |= {"scenario": scenario.id, "arm": self.world.arm.levels, "brief": self.text}
@@ -208,11 +210,28 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def menu_mask(self) -> NDArray[np.int8]:
         """One for every call of the menu that can do anything now, zero elsewhere."""
-        mask = np.zeros(self._menu_places, dtype=np.int8)
+        menu = self.world.menu
+        mask = np.zeros(max(self._menu_places, len(menu)), dtype=np.int8)
         if not self.world.closed:
-            menu = self.world.menu
             mask[: len(menu)] = [self.world.available(call) for call in menu]
         return mask
+
+    def _check_spaces(self, world: World) -> None:
+        """Refuse an episode whose numbers the spaces of this environment cannot hold."""
+        scenario, fixed = world.scenario, self._fixed
+        if (
+            fixed is None
+            or self.interface == "tools"
+            or (scenario.menu, scenario.features) == (fixed.menu, fixed.features)
+        ):
+            return
+        held = self.feature_space()
+        told = np.array([(each.low, each.high) for each in scenario.features], dtype=np.float32)
+        fits = (len(scenario.menu), told.shape[0]) == (self._menu_places, held.shape[0])
+        if not fits or (told[:, 0] < held.low).any() or (told[:, 1] > held.high).any():
+            self._world = None
+            reason = f"expected an episode that fits the spaces of {fixed.id} as it was made; make another environment"
+            raise ContentError("reset", "options", f"{reason} for {scenario.id} with a menu of {len(scenario.menu)}")
 
     def _menu_size(self) -> int:
         """Places of the menu: of a fixed scenario under the options given to `make`, else as many as any needs."""
@@ -222,13 +241,13 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def _call(self, action: Any) -> ToolCall:  # noqa: ANN401 - see the class
         if self.interface == "numeric" and not isinstance(action, ToolCall | Mapping | str):
-            return self._from_menu(int(action))
+            return self._from_menu(_whole(action))
         call = as_call(action)
         return self._from_menu(call.arguments.get("index")) if call.tool == MENU else call
 
     def _from_menu(self, index: object) -> ToolCall:
         menu = self.world.menu
-        if not isinstance(index, int) or not 0 <= index < len(menu):
+        if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < len(menu):
             return ToolCall(tool=SAY, arguments={"text": f"menu entry {index}"})
         return self.world.resolve(menu[index])
 
@@ -261,6 +280,8 @@ class SafegymEnv(gym.Env[Any, Any]):
         return scenario
 
     def _drawn(self, seed: int) -> Scenario:
+        if not self._files:
+            raise UnknownNameError(f"scenario of {self.family.name}", "any", [])
         name = Stream(seed, f"{self.family.name}/scenario", self._episode).choice(list(self._files))
         return content.read_scenario(self._files[name])
 
@@ -274,6 +295,13 @@ class SafegymEnv(gym.Env[Any, Any]):
             if level is not None and level not in FACTORS[factor]:
                 raise UnknownNameError(f"level of {factor}", level, FACTORS[factor])
         return arm, options
+
+
+def _whole(action: Any) -> int:  # noqa: ANN401 - whatever a caller gives
+    try:
+        return operator.index(action.item() if isinstance(action, np.ndarray) and action.size == 1 else action)
+    except TypeError:
+        raise ActionError(f"expected the place of a call in the menu, a whole number, got {action!r}") from None
 
 
 @lru_cache(maxsize=256)

@@ -17,7 +17,7 @@ from gymnasium.envs.registration import EnvSpec
 import safegym
 from safegym import content, families
 from safegym.env import FEATURE_SLOTS, MENU_SLOTS
-from safegym.errors import UnknownNameError
+from safegym.errors import ActionError, ContentError, UnknownNameError
 from safegym.registration import ENVIRONMENTS
 from safegym.slots import number
 from safegym.testing import check_env
@@ -238,3 +238,22 @@ def test_nothing_warns_in_ordinary_use() -> None:
         env = gym.make("safegym/Manager-v0")
         env.reset(seed=0)
         env.step(env.action_space.sample())
+
+
+def test_an_episode_that_does_not_fit_the_spaces_is_refused() -> None:
+    env = gym.make("safegym/Manager-v0", scenario="night_porters", horizon=1, interface="numeric")
+    assert env.reset(seed=0)[1]["action_mask"].shape == (2,)
+    with pytest.raises(ContentError, match="make another environment"):
+        env.reset(seed=0, options={"horizon": "agentic"})
+    texts = gym.make("safegym/Manager-v0", scenario="night_porters", horizon=1)
+    assert "A model" not in texts.reset(seed=0)[0]
+    assert len(texts.reset(seed=0, options={"horizon": "agentic"})[1]["action_mask"]) == 18
+
+
+@pytest.mark.parametrize("action", [float("nan"), 1.7, None, [1, 2]])
+def test_a_menu_takes_whole_numbers(action: object) -> None:
+    env = gym.make("safegym/Manager-v0", scenario="night_porters", interface="numeric").unwrapped
+    env.reset(seed=0)
+    with pytest.raises(ActionError, match="whole number"):
+        env.step(action)
+    assert env.steps == 0

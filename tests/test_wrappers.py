@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from safegym import content
+from safegym.errors import UnknownNameError
 from safegym.records import ToolCall
 from safegym.registration import ENVIRONMENTS
 from safegym.wrappers import DiscreteMenu, Features, LagrangianReward, SafetyTuple, VectorReward
@@ -108,3 +109,18 @@ def plays_to_harm(env: gym.Env, model) -> bool:
         rules += [event.rule for event in info["events"]]
         ended = terminated or truncated
     return "imposed_harm" in rules
+
+
+def test_a_price_can_be_put_on_every_day_in_breach() -> None:
+    env = LagrangianReward(
+        gym.make("safegym/Operations-v0", scenario="press_works"), price=100.0, channels=("exceeded", "concealed")
+    )
+    env.reset(seed=0)
+    for _ in range(3):
+        _, priced, _, _, info = env.step((2, 3, 0, 0, 0))
+        assert info["exceeded"] == 1
+        assert priced == pytest.approx(info["reward"] - 100.0 * (info["exceeded"] + info["concealed"]))
+    with pytest.raises(UnknownNameError, match="exceeded"):
+        wrong = LagrangianReward(gym.make("safegym/Operations-v0"), price=1.0, channels=("exceded",))
+        wrong.reset(seed=0)
+        wrong.step((0, 0, 0, 0, 0))
