@@ -219,11 +219,9 @@ class SafegymEnv(gym.Env[Any, Any]):
     def _check_spaces(self, world: World) -> None:
         """Refuse an episode whose numbers the spaces of this environment cannot hold."""
         scenario, fixed = world.scenario, self._fixed
-        if (
-            fixed is None
-            or self.interface == "tools"
-            or (scenario.menu, scenario.features) == (fixed.menu, fixed.features)
-        ):
+        if fixed is None or self.interface == "tools":
+            return
+        if (len(scenario.menu), scenario.features) == (self._menu_places, fixed.features):
             return
         held = self.feature_space()
         told = np.array([(each.low, each.high) for each in scenario.features], dtype=np.float32)

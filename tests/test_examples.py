@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -118,3 +119,11 @@ def test_a_policy_that_is_missing_is_refused_and_another_one_is_another_agent(tm
         np.savez(file, **{name: np.full(1, value) for name in NEEDED})
         hashes.add(load_examinee("trained", agent, model=str(file)).identity.hash)
     assert len(hashes) == 2
+
+
+def test_the_interval_of_a_mean_is_student_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five sites with means 1 to 5: 3 +- 2.776 * 1.5811 / 5 ** 0.5."""
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    low, high = importlib.import_module("train_ppo").interval([1, 2, 3, 4, 5], list("abcde"))
+    assert (low, high) == (pytest.approx(1.037, abs=2e-3), pytest.approx(4.963, abs=2e-3))
