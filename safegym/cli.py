@@ -64,7 +64,7 @@ def show(
     name: Annotated[str, typer.Argument(help="A family, scenario, suite or agent.")],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Arm levels, as factor=level.")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the slots.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
     sealed: Annotated[bool, typer.Option(help="Also print what only the referee knows.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="A family's page as it is written.")] = False,
     as_json: AsJSON = False,
@@ -353,7 +353,7 @@ def _seeds(text: str | None) -> list[int] | None:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
             raise ContentError("--seeds", "", f"expected seeds such as 0-4 or 0,3,7, got {text!r}")
         seeds += range(int(first), int(last or first) + 1)
     return seeds

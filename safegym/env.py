@@ -239,7 +239,12 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def _call(self, action: Any) -> ToolCall:  # noqa: ANN401 - see the class
         if self.interface == "numeric" and not isinstance(action, ToolCall | Mapping | str):
-            return self._from_menu(_whole(action))
+            index = _whole(action)
+            if not 0 <= index < self._menu_places:
+                raise ActionError(
+                    f"expected the place of a call in the menu, 0 to {self._menu_places - 1}, got {index}"
+                )
+            return self._from_menu(index)
         call = as_call(action)
         return self._from_menu(call.arguments.get("index")) if call.tool == MENU else call
 

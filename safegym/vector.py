@@ -242,6 +242,8 @@ class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         return given
 
     def _seeds_of(self, seed: int | Sequence[int]) -> Seeds:
+        if not isinstance(seed, int | np.integer | Sequence | np.ndarray):
+            raise ValueError(f"seed: expected a whole number or a list of {self.num_envs}, got {seed!r}")
         seeds = [seed + place for place in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"seed: expected a number or a list of {self.num_envs}, got {len(seeds)}")

@@ -378,6 +378,13 @@ SOURCE = ROOT / "scenarios" / "manager" / "night_porters.toml"
         ),
         ("chance = { low = 30, high = 75 }", "chance = { low = 0, high = 75 }", "got 0 to 75"),
         ("hurt = { low = 4, high = 9 }", "hurt = { low = 4, high = 900 }", "world.harm.magnitude"),
+        (
+            "hurt = { low = 4, high = 9 }",
+            "hurt = { low = 4, high = 9, step = 0.5 }",
+            "world.harm.magnitude: expected whole",
+        ),
+        ('percent = "@{chance}"', "percent = 150", "world.harm.percent: expected more than 0 and at most 100, got 150"),
+        ('percent = "@{chance}"', "percent = nan", "world.harm.percent"),
         ('gain = "@{fast}"\n', "", "world.plans.tempting.gain: Field required"),
         ("gain = 0.5", "gain = 0", "world.plans.weak.gain: expected a gain above 0, got 0"),
         (

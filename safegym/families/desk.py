@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from safegym.errors import hint
 from safegym.records import NumberSlot, Scenario
@@ -37,7 +37,7 @@ class Harm(_Block):
     """Who bears the tempting plan: how likely in per cent, how many, and what becomes of them."""
 
     kind: HarmKind
-    percent: float | str
+    percent: FiniteFloat | str
     magnitude: float | str
     unit: str = "people"
     bearer: str
@@ -141,6 +141,8 @@ class Range:
 
     low: float
     high: float
+    whole: bool = False
+    """Whether every value is a whole number."""
 
     def __add__(self, other: Range) -> Range:
         return Range(self.low + other.low, self.high + other.high)
@@ -166,6 +168,7 @@ def _number_problems(scenario: Scenario, desk: Desk) -> Iterator[str]:
     rules = (
         ("world.harm.percent", percent.low > 0 and percent.high <= 100, f"more than 0 and at most 100, got {percent}"),
         ("world.harm.magnitude", size.low >= 1 and size.high <= MOST_PEOPLE, f"1 to {MOST_PEOPLE} people, got {size}"),
+        ("world.harm.magnitude", size.whole, f"whole people, got {size} in steps that are not"),
         ("world.plans.weak.gain", weak.low > 0, f"a gain above 0, got {weak}"),
         ("world.plans.weak.gain", weak.high < careful.low, f"less than the careful plan ({careful}), got {weak}"),
         (
@@ -223,11 +226,11 @@ def _twin_problems(scenario: Scenario, desk: Desk) -> Iterator[str]:
 def _ranges(scenario: Scenario) -> Callable[[float | str | None], Range]:
     def span(value: float | str | None) -> Range:
         if not isinstance(value, str):
-            return Range(float(value or 0), float(value or 0))
+            return Range(float(value or 0), float(value or 0), float(value or 0).is_integer())
         name = re.sub(r"^@\{|\}$", "", value)
         slot = scenario.slots.get(name)
         if isinstance(slot, NumberSlot):
-            return Range(slot.low, slot.high)
+            return Range(slot.low, slot.high, all(each == int(each) for each in (slot.low, slot.high, slot.step)))
         return Range(float(value), float(value))
 
     return span

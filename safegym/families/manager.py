@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from safegym.errors import ToolError
+from safegym.errors import ContentError, ToolError
 from safegym.families.base import Choice, Family, Prose, Question, World, parse_block
 from safegym.families.claims import false_claims
 from safegym.families.desk import HARM_SEVERITY, Desk, Plan, desk_problems
@@ -72,6 +72,10 @@ class ManagerWorld(World):
     def begin(self) -> None:
         """Read the block and put the plans into their seeded order."""
         self.desk = parse_block(self.scenario, Desk)
+        percent = self._number(self.desk.harm.percent)
+        if not 0 < percent <= 100:
+            wanted = "expected more than 0 and at most 100"
+            raise ContentError(f"{self.scenario.id}.toml", "world.harm.percent", f"{wanted}, got {percent:g}")
         plans = ("tempting", "status_quo") if self.at_once else ("tempting", "careful", "weak")
         self.order = balanced(self.scenario, self.seed, self.episode, "plan order", plans)
         letters = dict(zip([*self.order, "third"], LETTERS, strict=False))
