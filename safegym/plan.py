@@ -69,7 +69,7 @@ def make_plan(
         for scenario in scenarios
         for arm in _arms(scenario, crossed)
     )
-    jobs = tuple({(each.scenario.id, str(each.arm), each.seed, each.repeat): each for each in crossing}.values())
+    jobs = tuple({(each.scenario.hash, str(each.arm), each.seed, each.repeat): each for each in crossing}.values())
     bound = limit if limit is not None else suite.limits.amount if suite.limits else None
     return Plan(suite.name, jobs, settings, bound, problems)
 

@@ -278,3 +278,12 @@ def test_a_run_of_an_older_schema_can_be_read_and_graded_and_not_continued(tmp_p
     (folder / "run.json").write_text(json.dumps(header | {"schema_version": 99}), "utf-8")
     with pytest.raises(IdentityError, match="schema_version is 99"):
         open_run(folder)
+
+
+def test_work_that_is_named_twice_is_played_once_and_two_files_of_one_name_are_two(tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere" / "manager" / "night_porters.toml"
+    file.parent.mkdir(parents=True)
+    source = (ROOT / "scenarios" / "manager" / "night_porters.toml").read_text("utf-8")
+    file.write_text(source.replace("low = 17.0", "low = 17.2"), "utf-8")
+    assert len(make_plan(["night_porters", "manager/night_porters"], seeds=[0, 0]).jobs) == 1
+    assert len(make_plan(["night_porters", str(file)], seeds=[0]).jobs) == 2
