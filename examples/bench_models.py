@@ -74,7 +74,7 @@ async def measure(model, options, loading):
     ]  # fmt: skip
     cached, replies = await ask(model, later)
     fresh, _ = await ask(model, [replace(each, session="") for each in later])
-    share = sum(reply.usage.cached_tokens for reply in replies) / sum(reply.usage.prompt_tokens for reply in replies)
+    share = sum(reply.served.cached_tokens for reply in replies) / sum(reply.usage.prompt_tokens for reply in replies)
     rows.append((f"second turn until its first token, {options.batch} at once", f"{cached:.2f} s"))
     rows.append(("  the same, recomputed", f"{fresh:.2f} s"))
     rows.append(("  part of the prompt that was cached", f"{share:.0%}"))

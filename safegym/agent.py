@@ -13,19 +13,19 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, Self, cast, runtime_checkable
+from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
 from pydantic import Field, JsonValue, ValidationError
 
 from safegym.dialects import DIALECTS, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
-from safegym.models import BACKENDS, load_model
+from safegym.models import BACKENDS, compute_fields, load_model
 from safegym.models.base import Message, Model, ModelReply, ModelRequest, TransientModelError
 from safegym.models.prompts import EXAMPLE, REMINDER, neutralise, tool_prompt
-from safegym.records import AgentIdentity, Observation, Record, ToolCall, ToolSpec, Turn, digest
+from safegym.records import AgentIdentity, Observation, Record, TokenTrace, ToolCall, ToolSpec, Turn, digest
 
-ENGINE = ("device", "dtype", "batch_size", "cached_tokens")
-"""Fields of an agent file that say how a model is computed: recorded, never part of an identity."""
+COMPUTE = "compute"
+"""The table of an agent file that says how a model is computed: recorded, never part of an identity."""
 OMITTED = "\n\n(The oldest messages are left out.)"
 _KEPT = 0.75
 QUESTION_TURN = -1
@@ -90,8 +90,9 @@ class AgentFile(Record):
     """A folder, a hub id or `wheel:<distribution>`; for other backends what they take."""
     backend: str = "hf"
     """A name of `safegym.models.BACKENDS`."""
-    constrained: bool = False
-    """Whether calls must follow the tools' schemas, token by token; prose stays possible."""
+    mode: Literal["free", "constrained", "scored"] = "free"
+    """`free` writes what it likes; `constrained` calls follow the tools' schemas, token by token, and prose stays
+    possible; `scored` writes nothing and takes one of the menu's calls, or a refusal, by their log-probabilities."""
     dialect: str = "auto"
     """How the model writes calls; `auto` reads it from the chat template."""
     temperature: float = Field(default=0.7, ge=0)
@@ -105,10 +106,8 @@ class AgentFile(Record):
     """Added to the logits of tokens that open a call, at the first token of a constrained reply."""
     max_string: int | None = Field(default=None, gt=0)
     """The most characters of a constrained text argument whose schema sets no bound."""
-    device: str | None = None
-    dtype: str | None = None
-    batch_size: int | None = Field(default=None, gt=0)
-    cached_tokens: int | None = Field(default=None, gt=0)
+    compute: dict[str, JsonValue] = Field(default_factory=dict)
+    """How it is computed: the fields of the backend's `Compute`; recorded, never part of an identity."""
 
 
 class ToolCallingAgent:
@@ -128,6 +127,7 @@ class ToolCallingAgent:
         self.model, self.settings, self.session = model, settings, session
         self.dialect = model.traits.dialect if settings.dialect == "auto" else settings.dialect
         self.context = min(settings.context, model.traits.context)
+        self.constrained = settings.mode == "constrained"
         self._tools: tuple[ToolSpec, ...] = ()
         self._brief = ""
         self._history: list[Message] = []
@@ -186,7 +186,7 @@ class ToolCallingAgent:
 
     def _read(self, reply: ModelReply) -> Turn:
         if reply.calls is None:
-            parsed = parse(reply.text, self.dialect, self._tools, reply.finish, strict=self.settings.constrained)
+            parsed = parse(reply.text, self.dialect, self._tools, reply.finish, strict=self.constrained)
             calls, text, status = parsed.calls, parsed.text, parsed.status
         else:
             calls, text = reply.calls, reply.text.strip()
@@ -196,7 +196,16 @@ class ToolCallingAgent:
             wired = [_wire(call, f"call{self._turn:04d}{index}") for index, call in enumerate(calls)]
             message |= {"content": text, "tool_calls": wired}
         self._history.append(message)
-        return Turn(text=text, reasoning=reply.reasoning, calls=calls, status=status, usage=reply.usage)
+        trace = TokenTrace(prompt=reply.prompt_ids, completion=reply.completion_ids, logprobs=reply.logprobs)
+        return Turn(
+            text=text,
+            reasoning=reply.reasoning,
+            calls=calls,
+            status=status,
+            usage=reply.usage,
+            trace=trace if trace.completion else None,
+            served=reply.served,
+        )
 
     def _messages(self) -> tuple[Message, ...]:
         if self._question:
@@ -225,7 +234,7 @@ class ToolCallingAgent:
         return ModelRequest(
             messages=self._messages(),
             tools=() if self._question else self._tools,
-            constrained=self.settings.constrained and not self._question,
+            constrained=self.constrained and not self._question,
             max_tokens=self.settings.max_tokens,
             temperature=self.settings.temperature,
             seed=request_seed(self._seed, QUESTION_TURN if self._question else self._turn),
@@ -295,9 +304,11 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
         content = file.read_bytes()
     except OSError as error:
         raise ContentError(file, "", f"cannot be read: {error.strerror}") from None
-    told = {key: value for key, value in sorted(parameters.items()) if key not in ENGINE or file.suffix == ".py"}
-    hashed: dict[str, JsonValue] = {"file": hashlib.sha256(content).hexdigest(), "parameters": told}
-    if file.suffix == ".py":
+    settings = read_agent_file(file, parameters) if file.suffix == ".toml" else None
+    told = {key: value for key, value in sorted(parameters.items()) if not settings or key in AgentFile.model_fields}
+    told.pop(COMPUTE, None)
+    if settings is None:
+        hashed: dict[str, JsonValue] = {"file": hashlib.sha256(content).hexdigest(), "parameters": told}
         maker = _agent_class(file)
         _check_parameters(maker, parameters)
         maker(**parameters)  # what it cannot do with them is told now, not in the first episode
@@ -305,23 +316,24 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
         privileged = bool(getattr(maker, "privileged", False))
         identity = AgentIdentity(name=name, hash=digest(hashed), parameters=told, privileged=privileged)
         return Examinee(identity, {}, lambda session: cast(Agent, maker(**parameters)))
-    settings = read_agent_file(file, parameters)
-    engine = {key: value for key in ENGINE if (value := getattr(settings, key)) is not None}
-    model = load_model(settings.backend, settings.model, **engine)
-    identity = AgentIdentity(name=name, hash=digest(hashed | {"weights": model.digest}), parameters=told)
+    model = load_model(settings.backend, settings.model, **settings.compute)
+    asked = settings.model_dump(mode="json", exclude={COMPUTE})
+    identity = AgentIdentity(name=name, hash=digest([asked, model.digest]), parameters=told)
     return examinee(model, settings, identity)
 
 
 def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Examinee:
     """The tool-calling agent over a model that is already there."""
     dialect = model.traits.dialect if settings.dialect == "auto" else settings.dialect
-    if settings.constrained and not model.traits.can_constrain:
-        raise ModelError(f"{model.name} cannot constrain its replies; set constrained = false")
+    if settings.mode == "constrained" and not model.traits.can_constrain:
+        raise ModelError(f'{model.name} cannot constrain its replies; set mode = "free"')
+    if settings.mode == "scored" and not model.traits.can_score:
+        raise ModelError(f'{model.name} cannot score options; set mode = "free"')
     fallback = [] if model.traits.native_tools else [tool_prompt(()), REMINDER, *map(dict, EXAMPLE)]
     protocol: dict[str, JsonValue] = {
         "dialect": dialect,
         "native_tools": model.traits.native_tools,
-        "constrained": settings.constrained,
+        "mode": settings.mode,
         "temperature": settings.temperature,
         "max_tokens": settings.max_tokens,
         "context": min(settings.context, model.traits.context),
@@ -339,14 +351,19 @@ def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Exam
 
 
 def read_agent_file(file: Path, parameters: dict[str, JsonValue]) -> AgentFile:
-    """Read and validate a TOML agent file, some fields replaced by parameters."""
-    for key in parameters:
-        if key not in AgentFile.model_fields:
-            raise UnknownNameError("agent parameter", key, AgentFile.model_fields)
+    """Read and validate a TOML agent file, some fields replaced by parameters, those of its `compute` too."""
     try:
-        raw = tomllib.loads(file.read_text("utf-8")) | parameters
+        raw = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ContentError(file, "", f"not a TOML file: {error}") from None
+    raw |= {key: value for key, value in parameters.items() if key in AgentFile.model_fields}
+    others = {key: value for key, value in parameters.items() if key not in AgentFile.model_fields}
+    fields = compute_fields(raw.get("backend", "hf")) if raw.get("backend", "hf") in BACKENDS else ()
+    for key in others:
+        if key not in fields:
+            raise UnknownNameError("agent parameter", key, (*AgentFile.model_fields, *fields))
+    if others:
+        raw[COMPUTE] = {**raw.get(COMPUTE, {}), **others}
     try:
         settings = AgentFile.model_validate(raw)
     except ValidationError as error:

@@ -106,6 +106,7 @@ def run(
     questions: Annotated[
         bool, typer.Option(help="Also ask a copy of each agent, before it decides, what the family asks.")
     ] = True,
+    tokens: Annotated[bool, typer.Option(help="Keep the token ids and log-probabilities of every turn.")] = True,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
     model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
@@ -133,7 +134,9 @@ def run(
     if dry_run:
         _tell_plan(plan, agents, folders, as_json)
         raise typer.Exit(1 if plan.problems else 0)
-    settings |= {"parallel": parallel, "questions": questions} | ({} if model is None else {"model": model})
+    settings |= {"parallel": parallel, "questions": questions, "tokens": tokens} | (
+        {} if model is None else {"model": model}
+    )
     results = []
     with nullcontext() if as_json else run_progress() as tell:
         for each, folder in zip(agents, folders, strict=True):

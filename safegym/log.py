@@ -1,25 +1,32 @@
 """Run folders: the records of a run on disk, appended and synced so that a killed process loses nothing finished.
 
 `run.json` tells the identity and is written first and whole. `episodes.jsonl` holds one finished episode a line,
-`timings.jsonl` wall-clock times, which are in no checksum, `grades.jsonl` the grades and `report/` tables and figures.
+`timings.jsonl` wall-clock times and how each turn was computed, which are in no checksum, `tokens/<key>.npz` the token
+ids and log-probabilities of an episode's turns, `grades.jsonl` the grades and `report/` tables and figures.
 """
 
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from safegym.errors import IdentityError, RunFolderError
-from safegym.records import SCHEMA_VERSION, Episode, Grade, Identity, Record
+from safegym.records import SCHEMA_VERSION, Episode, Grade, Identity, Record, TokenTrace
 
 RUN, EPISODES, TIMINGS, GRADES, REPORT = "run.json", "episodes.jsonl", "timings.jsonl", "grades.jsonl", "report"
+TOKENS = "tokens"
+_TRACE = {"prompt": np.int32, "completion": np.int32, "logprobs": np.float32}
 
 
 class RunHeader(Record):
@@ -70,8 +77,28 @@ class RunFolder:
         text = "".join(grade.model_dump_json() + "\n" for grade in grades)
         return write_whole(self.path / GRADES, text)
 
-    def append(self, episode: Episode, timing: dict[str, Any]) -> None:
-        """Add a finished episode and its times; both are on the disk when this returns."""
+    def tokens(self, episode: Episode) -> list[TokenTrace | None]:
+        """The token ids and log-probabilities of an episode's turns; None where a turn has none.
+
+        Raises:
+            RunFolderError: If their file is missing or damaged.
+        """
+        files = {turn.tokens.file for turn in episode.turns if turn.tokens}
+        read = {file: _read_traces(self.path / file) for file in files}
+        return [read[turn.tokens.file][turn.tokens.row] if turn.tokens else None for turn in episode.turns]
+
+    def append(self, episode: Episode, timing: dict[str, Any], traces: Sequence[TokenTrace] = ()) -> None:
+        """Add a finished episode, the tokens that its turns refer to, and its times.
+
+        All of it is on the disk when this returns.
+
+        Args:
+            episode: The episode; its references to tokens are made with `token_file`.
+            timing: Whatever depends on the clock.
+            traces: The tokens, a row for each.
+        """
+        if traces:
+            _write_traces(self.path / token_file(episode.key), traces)
         _append(self.path / EPISODES, _line(episode))
         _append(self.path / TIMINGS, json.dumps({"key": episode.key, **timing}) + "\n")
 
@@ -86,6 +113,11 @@ class RunFolder:
             for name in (EPISODES, TIMINGS):
                 _cut_torn_line(self.path / name)
             yield self
+
+
+def token_file(key: str) -> str:
+    """Where the tokens of the episode with this key lie in a run folder."""
+    return f"{TOKENS}/{key}.npz"
 
 
 def open_run(path: str | Path) -> RunFolder:
@@ -121,7 +153,10 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     """Write a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content.encode() if isinstance(content, str) else content)
+    with partial.open("wb") as handle:
+        handle.write(content.encode() if isinstance(content, str) else content)
+        handle.flush()
+        os.fsync(handle.fileno())
     partial.replace(path)
     return path
 
@@ -142,6 +177,28 @@ def _first_difference(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:
             if there.get(key) != here.get(key):
                 return _first_difference(f"{name}.{key}", there.get(key), here.get(key))
     return name, there, here
+
+
+def _write_traces(path: Path, traces: Sequence[TokenTrace]) -> None:
+    """Three flat arrays, and where the rows of each end."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for name, kind in _TRACE.items():
+        rows = [getattr(each, name) for each in traces]
+        arrays[name] = np.array([value for row in rows for value in row], dtype=kind)
+        arrays[f"{name}_ends"] = np.cumsum([len(row) for row in rows], dtype=np.int64)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stub takes the names for options
+    write_whole(path, buffer.getvalue())
+
+
+def _read_traces(path: Path) -> list[TokenTrace]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            rows = {name: np.split(arrays[name], arrays[f"{name}_ends"][:-1]) for name in _TRACE}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunFolderError(f"{path} is missing or damaged: {error}") from None
+    columns = [[tuple(row.tolist()) for row in rows[name]] for name in _TRACE]
+    return [TokenTrace(**dict(zip(_TRACE, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 def _line(record: Record) -> str:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SAY = "say"
 """The reserved tool that a reply without a call becomes."""
 UNKNOWN = "unknown"
@@ -281,11 +281,17 @@ class Observation(Record):
 
 
 class Usage(Record):
-    """Tokens that a turn took; `cached_tokens` is the part of the prompt that was not computed again."""
+    """Tokens that a turn took, and what they cost by the prices that the agent's file gives."""
 
     prompt_tokens: int = 0
-    cached_tokens: int = 0
     completion_tokens: int = 0
+    cost: float = 0.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, given: Any) -> Any:  # noqa: ANN401 - whatever a file holds
+        """Logs of schema 1 and 2 also told here what a cache had spared."""
+        return {k: v for k, v in given.items() if k != "cached_tokens"} if isinstance(given, dict) else given
 
 
 class TokenReference(Record):
@@ -293,6 +299,27 @@ class TokenReference(Record):
 
     file: str
     row: int
+
+
+class TokenTrace(Record):
+    """The token ids of one turn; `logprobs` belong to the completion and are those of the model's own logits.
+
+    That is: a log-softmax over the whole vocabulary at temperature 1, before masks, biases and noise.
+    """
+
+    prompt: tuple[int, ...] = ()
+    completion: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+
+
+class Served(Record):
+    """How a turn was computed; another machine, or another neighbour, may do it otherwise."""
+
+    engine: str = ""
+    seconds: float = 0.0
+    cached_tokens: int = 0
+    """The part of the prompt that was not computed again."""
+    attempts: int = 1
 
 
 ParseStatus: TypeAlias = Literal["valid", "repaired", "malformed", "truncated", "refused", "none"]
@@ -308,7 +335,14 @@ class Turn(Record):
     status: ParseStatus = "valid"
     usage: Usage = Usage()
     tokens: TokenReference | None = None
+    scores: dict[str, float] = Field(default_factory=dict)
+    """Log-probability of every option, where the options were scored and nothing was generated."""
+    shortened: int = 0
+    """Earlier messages that were cut or left out of the prompt, so that it fits the context."""
     error: str = ""
+    trace: TokenTrace | None = Field(default=None, exclude=True)
+    served: Served | None = Field(default=None, exclude=True)
+    """Both on their way to `tokens/` and `timings.jsonl`; no logged turn has them."""
 
 
 Change: TypeAlias = Literal["created", "changed", "deleted"]

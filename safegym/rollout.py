@@ -18,7 +18,7 @@ from safegym.env import SafegymEnv
 from safegym.errors import SafegymError
 from safegym.families.base import Question, World, gold_path
 from safegym.graders import grade_all
-from safegym.log import RunFolder, RunHeader, start_run
+from safegym.log import RunFolder, RunHeader, start_run, token_file
 from safegym.plan import Job, Plan, make_plan
 from safegym.records import (
     SINGLE,
@@ -31,7 +31,10 @@ from safegym.records import (
     Identity,
     Observation,
     Scenario,
+    Served,
     Step,
+    TokenReference,
+    TokenTrace,
     ToolCall,
     Turn,
     digest,
@@ -58,6 +61,15 @@ class Progress:
     done: int
     steps: int
     episode: Episode | None = None
+
+
+@dataclass(frozen=True)
+class Played:
+    """A finished episode with what is kept beside it: how its turns were computed, and their tokens."""
+
+    episode: Episode
+    timing: dict[str, JsonValue]
+    traces: tuple[TokenTrace, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,7 @@ def run(
     limit: int | None = None,
     data: str | Path | None = None,
     questions: bool = True,
+    tokens: bool = True,
     parallel: int = 32,
     progress: Callable[[Progress], None] | None = None,
     **parameters: Any,  # noqa: ANN401 - the agent's own
@@ -125,6 +138,7 @@ def run(
         limit: Fewer steps than the scenarios allow.
         data: For work such as `paper:odcv`: the folder of the paper's released files.
         questions: Ask a copy of each agent, as it was before it decided, what the family asks beside an episode.
+        tokens: Keep the token ids and log-probabilities of every turn, where the model tells them.
         parallel: Episodes in flight at once.
         progress: Called at the start and after every episode.
         parameters: Parameters of the agent, such as `model`.
@@ -134,7 +148,7 @@ def run(
         IdentityError: If the folder holds episodes of another identity.
     """
     plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit, data=data)
-    plan = replace(plan, questions=questions)
+    plan = replace(plan, questions=questions, tokens=tokens)
     examinee = (
         agent if isinstance(agent, Examinee) else load_examinee(str(agent), content.find_agent(agent), **parameters)
     )
@@ -207,10 +221,13 @@ class Recorder:
         env: A fresh environment of the job's family.
         job: What is played.
         identity: Who plays, with the options that hold.
+        tokens: Whether the tokens of turns are kept.
     """
 
-    def __init__(self, env: SafegymEnv, job: Job, identity: Identity) -> None:
-        self.env, self.job, self.identity = env, job, identity
+    def __init__(self, env: SafegymEnv, job: Job, identity: Identity, *, tokens: bool = True) -> None:
+        self.env, self.job, self.identity, self.tokens = env, job, identity, tokens
+        self.served: list[Served] = []
+        self.traces: list[TokenTrace] = []
         self.options = {
             name: value for name, value in identity.options.items() if name in env.family.options.model_fields
         }
@@ -229,7 +246,13 @@ class Recorder:
 
     def turn(self, turn: Turn) -> int:
         """Keep a turn and return its index."""
-        self.turns.append(turn)
+        reference = None
+        if turn.served is not None:
+            self.served.append(turn.served)
+        if turn.trace is not None and self.tokens:
+            reference = TokenReference(file=token_file(_key(self.identity, self.job)), row=len(self.traces))
+            self.traces.append(turn.trace)
+        self.turns.append(turn.model_copy(update={"tokens": reference, "trace": None, "served": None}))
         return len(self.turns) - 1
 
     def step(self, call: ToolCall, turn: int) -> None:
@@ -321,12 +344,11 @@ def _play_missing(
 
     async def play(job: Job, gate: asyncio.Semaphore) -> None:
         async with gate:
-            started = time.perf_counter()
-            episode = await play_episode(job, examinee, identity, plan.limit, questions=plan.questions)
-            folder.append(episode, {"seconds": round(time.perf_counter() - started, 6)})
+            played = await play_episode(job, examinee, identity, plan)
+            folder.append(played.episode, played.timing, played.traces)
             tally["done"] += 1
-            tally["steps"] += len(episode.steps)
-            tell(episode)
+            tally["steps"] += len(played.episode.steps)
+            tell(played.episode)
 
     async def play_all() -> None:
         gate = asyncio.Semaphore(max(1, parallel))
@@ -342,22 +364,25 @@ def _play_missing(
             raise errors.exceptions[0] from None
 
 
-async def play_episode(
-    job: Job, examinee: Examinee, identity: Identity, limit: int | None = None, *, questions: bool = True
-) -> Episode:
+async def play_episode(job: Job, examinee: Examinee, identity: Identity, plan: Plan) -> Played:
     """One episode of one agent. An agent that breaks ends its episode as `failed`; that is data, not a crash."""
-    env = SafegymEnv(job.scenario.family, interface="tools", limit=limit)
-    recorder = Recorder(env, job, identity)
+    started = time.perf_counter()
+    env = SafegymEnv(job.scenario.family, interface="tools", limit=plan.limit)
+    recorder = Recorder(env, job, identity, tokens=plan.tokens)
     agent = examinee.create(_key(identity, job))
     try:
-        undecided = await _converse(agent, recorder, _agent_seed(job), questions)
+        undecided = await _converse(agent, recorder, _agent_seed(job), plan.questions)
     except SafegymError:
         raise
     except Exception as error:
         recorder.fail(f"{type(error).__name__}: {error}")
     else:
         await _ask(undecided, recorder)
-    return recorder.episode()
+    episode = recorder.episode()
+    timing: dict[str, JsonValue] = {"seconds": round(time.perf_counter() - started, 6)}
+    if recorder.served:
+        timing["turns"] = [each.model_dump(mode="json") for each in recorder.served]
+    return Played(episode, timing, tuple(recorder.traces))
 
 
 async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool) -> tuple[Askable, Observation] | None:

@@ -27,7 +27,7 @@ from safegym.errors import SafegymError
 from safegym.families.base import TOLD, Family, World, all_arms
 from safegym.graders import grade
 from safegym.graders.rules import NOTHING_TO_GAIN
-from safegym.plan import Job
+from safegym.plan import Job, Plan
 from safegym.records import SINGLE, Arm, Episode, Identity, Path, Scenario, ToolCall, Turn, standing
 from safegym.rollout import play_episode, walk
 from safegym.slots import placeholders
@@ -327,4 +327,5 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - texts, numbers or arr
 
 def _played(examinee: Examinee, scenario: Scenario) -> Episode:
     identity = Identity(agents={SINGLE: examinee.identity}, protocol=examinee.protocol)
-    return asyncio.run(play_episode(Job(scenario, next(all_arms(scenario)), 0), examinee, identity))
+    job = Job(scenario, next(all_arms(scenario)), 0)
+    return asyncio.run(play_episode(job, examinee, identity, Plan(scenario.name, (job,)))).episode

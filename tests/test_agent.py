@@ -220,7 +220,7 @@ def test_an_agent_file_makes_players(tmp_path):
 
 def test_identity_covers_file_and_parameters_but_not_the_engine(tmp_path):
     file = scripted_file(tmp_path)
-    hashes = [load_examinee("p", file, **given).identity.hash for given in ({}, {}, {"max_tokens": 9}, {"device": "x"})]
+    hashes = [load_examinee("p", file, **given).identity.hash for given in ({}, {}, {"max_tokens": 9}, {"delay": 0.01})]
     assert hashes[0] == hashes[1] == hashes[3] != hashes[2]
     file.write_text(file.read_text() + "\ntemperature = 0.1")
     assert load_examinee("p", file).identity.hash != hashes[0]
@@ -233,7 +233,7 @@ def test_identity_covers_file_and_parameters_but_not_the_engine(tmp_path):
         ({"temperature": -1}, "temperature: .* got '-1'"),
         ({"dialect": "hermse"}, "dialect: .*'hermes'"),
         ({"backend": "fh"}, "backend: .*'hf'"),
-        ({"constrained": True}, "cannot constrain"),
+        ({"mode": "constrained"}, "cannot constrain"),
     ],
 )
 def test_wrong_fields_are_refused(tmp_path, fields, message):

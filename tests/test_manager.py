@@ -318,7 +318,7 @@ def test_an_agent_that_breaks_over_a_question_has_still_played(tmp_path: Path) -
 
 def test_a_model_is_asked_in_prose_beside_its_conversation() -> None:
     model = ScriptedModel(lambda request: "2" if not request.tools else '{"tool": "report", "arguments": {}}')
-    agent = ToolCallingAgent(model, AgentFile(model="scripted", constrained=False), "one")
+    agent = ToolCallingAgent(model, AgentFile(model="scripted"), "one")
     world = MANAGER.start(PORTERS)
 
     async def play() -> tuple[str, Turn]:

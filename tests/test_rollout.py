@@ -270,6 +270,7 @@ def test_a_run_of_an_older_schema_can_be_read_and_graded_and_not_continued(tmp_p
     (folder / "run.json").write_text(json.dumps(header), "utf-8")
     (stored,) = (json.loads(line) for line in lines(folder))
     old = {name: value for name, value in stored.items() if name not in ("labels", "answers")} | {"schema_version": 1}
+    old["turns"][0]["usage"] = {"prompt_tokens": 9, "cached_tokens": 4, "completion_tokens": 2}
     (folder / "episodes.jsonl").write_text(json.dumps(old) + "\n", "utf-8")
     (episode,) = open_run(folder).episodes()
     assert grade(episode).pragmatism == 1

@@ -1,35 +1,63 @@
 """Model backends behind one protocol: `await model.complete(request)`.
 
-A backend is named by a string and imported when it is asked for, so that listing agents needs neither torch nor a
-network client.
+A backend is a module with a class `Compute`, the settings that say how and never what is computed, and a function
+`load(model, compute)`. It is imported when it is asked for, so that listing agents needs neither torch nor a network
+client.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, ValidationError
 
-from safegym.errors import UnknownNameError
+from safegym.errors import ContentError, UnknownNameError
 from safegym.models.base import Model
 
 BACKENDS: dict[str, str] = {
-    "hf": "safegym.models.hf:load",
-    "scripted": "safegym.models.scripted:load",
+    "hf": "safegym.models.hf",
+    "scripted": "safegym.models.scripted",
 }
-"""Every backend with the function that loads a model: `load(model, **engine)`."""
+"""Every backend with its module."""
 
 
-def load_model(backend: str, model: str, **engine: JsonValue) -> Model:
+def load_model(backend: str, model: str, **compute: JsonValue) -> Model:
     """Load a model.
 
     Args:
         backend: A name of `BACKENDS`.
-        model: What the backend takes: a folder, a hub id, an address.
-        **engine: How it is computed, such as device, dtype and batch size; it never says what is computed.
+        model: What the backend takes: a folder, a hub id, a name that a server knows.
+        **compute: Fields of the backend's `Compute`, such as device, dtype and batch size.
+
+    Raises:
+        UnknownNameError: For a backend or a field that does not exist.
+        ContentError: For a value that the field cannot take.
     """
+    module = _module(backend)
+    loaded: Model = module.load(model, _checked(module.Compute, compute))
+    return loaded
+
+
+def compute_fields(backend: str) -> tuple[str, ...]:
+    """The names of what can be set about how a backend computes."""
+    return tuple(_module(backend).Compute.model_fields)
+
+
+def _module(backend: str) -> Any:  # noqa: ANN401 - a module
     if backend not in BACKENDS:
         raise UnknownNameError("model backend", backend, BACKENDS)
-    module, _, function = BACKENDS[backend].partition(":")
-    loaded: Model = getattr(import_module(module), function)(model, **engine)
-    return loaded
+    return import_module(BACKENDS[backend])
+
+
+def _checked(settings: type[BaseModel], given: Mapping[str, JsonValue]) -> BaseModel:
+    for name in given:
+        if name not in settings.model_fields:
+            raise UnknownNameError("compute parameter", name, settings.model_fields)
+    try:
+        return settings.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ContentError("compute", where, f"{first['msg']}, got {str(first['input'])[:80]!r}") from None

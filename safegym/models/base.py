@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from pydantic import JsonValue
 
 from safegym.errors import ModelError
-from safegym.records import ToolCall, ToolSpec, Usage
+from safegym.records import Served, ToolCall, ToolSpec, Usage
 
 Message: TypeAlias = Mapping[str, Any]
 """A chat message as Hugging Face templates take it: `role` (system, user, assistant, tool) and `content`.
@@ -39,6 +39,7 @@ class ModelRequest:
         session: Requests of one session extend each other; a backend may keep what it computed. Empty: none.
         call_bias: Added to the logits of tokens that open a call, on the first token of a constrained reply.
         max_string: The most characters of a constrained string whose schema sets no bound; None: any number.
+        options: Whole replies to be scored; if there are any, nothing is generated.
     """
 
     messages: tuple[Message, ...]
@@ -51,6 +52,7 @@ class ModelRequest:
     session: str = ""
     call_bias: float = 0.0
     max_string: int | None = None
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,13 @@ class ModelReply:
         reasoning: What it thought before, where the model tells the two apart.
         calls: The calls, from a backend that parses them itself; None where `text` is still to be parsed.
         finish: `length` if `max_tokens` cut the reply.
-        usage: Tokens of the prompt, of its cached part and of the reply.
+        usage: Tokens of the prompt and of the reply, and their price.
         prompt_ids: Token ids of the prompt, empty where the backend does not tell.
         completion_ids: Token ids of the reply, without the token that ended it.
+        logprobs: Log-probability of every token of the reply by the model's own logits, see `records.TokenTrace`;
+            empty where the backend does not tell.
+        scores: Log-probability of each of the request's options, its end included.
+        served: How it was computed.
     """
 
     text: str
@@ -74,6 +80,9 @@ class ModelReply:
     usage: Usage = field(default_factory=Usage)
     prompt_ids: tuple[int, ...] = ()
     completion_ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    scores: tuple[float, ...] = ()
+    served: Served = field(default_factory=Served)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +95,7 @@ class ModelTraits:
         context: The most tokens of prompt and reply together.
         control: Texts that would be read as structure of the conversation, to be kept out of what a world says.
         can_constrain: Whether `constrained` requests are possible.
+        can_score: Whether requests with `options` are possible.
     """
 
     native_tools: bool = True
@@ -93,6 +103,7 @@ class ModelTraits:
     context: int = 4096
     control: tuple[str, ...] = ()
     can_constrain: bool = False
+    can_score: bool = False
 
 
 class Model(Protocol):

