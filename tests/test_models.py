@@ -8,13 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from safegym.agent import AgentFile, ToolCallingAgent
 from safegym.dialects import parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
-from safegym.models.base import ModelRequest
-from safegym.models.batching import BatchWorker, Job, SessionStore, sample
+from safegym.models.base import ModelRequest, TransientModelError
+from safegym.models.batching import BatchWorker, Job
 from safegym.models.grammar import bounded
+from safegym.models.sampling import Pick, choose
+from safegym.models.sessions import SessionStore
 from safegym.models.weights import cache_folder, convert_gguf, find_weights, folder_digest
 from safegym.records import Observation, ToolSpec
 
@@ -57,62 +60,145 @@ def request(content="Which plan do you choose, A or B?", **given):
 
 
 class EchoRows:
-    """Rows whose next token is the last one plus one, modulo twenty."""
+    """Rows whose next token is the last one plus one, modulo twenty; a row's tokens are its cache."""
 
     reusable = True
 
     def __init__(self):
-        self.largest = 0
+        self.largest = self.fed = 0
+        self.rows = {}
 
-    def forward(self, first, tokens, past):
-        if any(13 in row for row in tokens):
+    def forward(self, feeds):
+        if any(13 in feed.tokens for feed in feeds):
             raise RuntimeError("thirteen")
-        self.largest = max(self.largest, len(tokens))
-        logits = np.zeros((len(tokens), 20), dtype=np.float32)
-        logits[range(len(tokens)), [(row[-1] + 1) % 20 for row in tokens]] = 50.0
-
-        class Result:
-            def numpy(self):
-                return logits
-
-        return Result()
+        self.largest = max(self.largest, len(feeds))
+        self.fed += sum(len(feed.tokens) for feed in feeds)
+        kept = []
+        for feed in feeds:
+            known = self.rows.get(feed.row, [])[: feed.past]
+            assert len(known) == feed.past, "a row was asked to go on from what it never saw"
+            self.rows[feed.row] = [*known, *feed.tokens[: feed.trunk]]
+            kept += feed.tokens[len(feed.tokens) - feed.keep :]
+        logits = torch.zeros((len(kept), 20))
+        logits[range(len(kept)), [(token + 1) % 20 for token in kept]] = 50.0
+        return logits
 
     def save(self, row, length):
-        return ()
+        return tuple(self.rows[row][:length])
 
     def restore(self, row, saved, length):
-        pass
+        self.rows[row] = list(saved[:length])
 
-    def move(self, source, target, length):
-        pass
+    def copy(self, source, target, length):
+        self.rows[target] = self.rows.get(source, [])[:length]
+
+    def resize(self, rows):
+        self.rows = {row: tokens for row, tokens in self.rows.items() if row < rows}
+
+
+def echo_worker(rows=None, **given):
+    return BatchWorker(rows or EchoRows(), **({"size": 4, "ends": [19], "cached_tokens": 100} | given))
 
 
 def test_a_worker_answers_many_jobs_at_once():
     rows = EchoRows()
-    worker = BatchWorker(rows, size=4, ends=[12], cached_tokens=100)
+    worker = echo_worker(rows, ends=[12])
     futures = [worker.submit(Job(ids=(start % 9,), max_tokens=6)) for start in range(20)]
     for start, future in enumerate(futures):
         first = start % 9 + 1
         expected = tuple(range(first, min(first + 6, 12)))
         done = future.result(timeout=10)
         assert (done.ids, done.finish) == (expected, "length" if len(expected) == 6 else "stop")
+        assert len(done.logprobs) == len(done.ids) and max(map(abs, done.logprobs)) < 1e-6
     worker.close()
-    assert 1 < rows.largest <= 4
+    assert 1 < rows.largest <= 4 and worker.busy > 0
+
+
+def test_a_long_prompt_is_read_in_parts_beside_those_that_write():
+    rows = EchoRows()
+    worker = echo_worker(rows, step_tokens=8, ends=[13])
+    long, short = tuple(range(12)) * 5, (3,)
+    futures = [worker.submit(Job(ids=ids, max_tokens=4)) for ids in (long, short)]
+    assert [each.result(timeout=10).ids for each in futures] == [(12,), (4, 5, 6, 7)]
+    worker.close()
+
+
+def test_a_common_beginning_is_computed_once():
+    rows = EchoRows()
+    worker = echo_worker(rows, cached_tokens=1000)
+    shared = tuple(range(5)) * 20
+    futures = [worker.submit(Job(ids=(*shared, index), max_tokens=1, session=str(index))) for index in range(4)]
+    assert [each.result(timeout=10).ids for each in futures] == [(1,), (2,), (3,), (4,)]
+    assert rows.fed < 2 * len(shared)
+    later = worker.submit(Job(ids=(*shared, 9), max_tokens=1)).result(timeout=10)
+    assert (later.ids, later.cached) == ((10,), len(shared))
+    worker.close()
+
+
+def test_options_are_scored_in_one_pass():
+    worker = echo_worker()
+    done = worker.submit(Job(ids=(3,), max_tokens=1, options=((4, 5), (4, 9), (7,)))).result(timeout=10)
+    right, half, wrong = done.scores
+    assert right > -1e-6 and half == pytest.approx(wrong) and wrong < -49 and done.ids == ()
+    worker.close()
+
+
+class SmallRows(EchoRows):
+    """Rows that hold two requests at once, and never one of more than ten tokens."""
+
+    def forward(self, feeds):
+        if len(feeds) > 2 or any(feed.past + len(feed.tokens) > 10 for feed in feeds):
+            raise MemoryError("no memory left")
+        return super().forward(feeds)
+
+
+def test_out_of_memory_means_fewer_at_once_and_then_an_error(caplog):
+    worker = echo_worker(SmallRows(), size=8, ends=[])
+    futures = [worker.submit(Job(ids=(start,), max_tokens=3)) for start in range(8)]
+    huge = worker.submit(Job(ids=(1,) * 11, max_tokens=1))
+    assert [each.result(timeout=10).ids for each in futures] == [(n + 1, n + 2, n + 3) for n in range(8)]
+    with pytest.raises(TransientModelError, match="11 tokens does not fit"):
+        huge.result(timeout=10)
+    assert worker.size <= 2 and "out of memory" in caplog.text
+    assert worker.submit(Job(ids=(1,), max_tokens=1)).result(timeout=10).ids == (2,)
+    worker.close()
+
+
+class NanRows(EchoRows):
+    """Rows that lose their numbers over the token five."""
+
+    def forward(self, feeds):
+        logits = super().forward(feeds)
+        logits[logits.argmax(-1) == 6] = torch.nan
+        return logits
+
+
+def test_a_reply_without_numbers_fails_alone():
+    worker = echo_worker(NanRows())
+    bad, good = worker.submit(Job(ids=(3,), max_tokens=8)), worker.submit(Job(ids=(8,), max_tokens=3))
+    with pytest.raises(TransientModelError, match=r"NaN.* for token 3"):
+        bad.result(timeout=10)
+    assert good.result(timeout=10).ids == (9, 10, 11)
+    worker.close()
 
 
 def test_a_failing_job_leaves_the_others_alone_and_a_closed_worker_refuses():
-    worker = BatchWorker(EchoRows(), size=4, ends=[19], cached_tokens=100)
+    worker = echo_worker()
     bad, good = worker.submit(Job(ids=(13,), max_tokens=3)), worker.submit(Job(ids=(1,), max_tokens=3))
     assert good.result(timeout=10).ids == (2, 3, 4)
-    with pytest.raises(ModelError, match="thirteen"):
+    with pytest.raises(TransientModelError, match="thirteen"):
         bad.result(timeout=10)
+    worst = [worker.submit(Job(ids=(13,), max_tokens=3)) for _ in range(3)][-1]
+    with pytest.raises(ModelError, match="thirteen") as caught:
+        worst.result(timeout=10)
+    assert not isinstance(caught.value, TransientModelError)
     worker.close()
     with pytest.raises(ModelError, match="closed"):
         worker.submit(Job(ids=(1,), max_tokens=3))
 
 
 def test_a_cancelled_job_is_dropped():
-    worker = BatchWorker(EchoRows(), size=1, ends=[], cached_tokens=100)
+    worker = echo_worker(size=1, ends=[])
     job = Job(ids=(0,), max_tokens=3)
     job.future.cancel()
     worker.submit(job)
@@ -123,18 +209,31 @@ def test_a_cancelled_job_is_dropped():
 
 
 def test_the_session_store_is_bounded_and_finds_prefixes():
-    store = SessionStore(limit=10)
-    store.put("a", (1, 2, 3, 4), ())
-    store.put("b", (1, 2, 3, 4), ())
-    assert store.get("a", (1, 2, 9))[0] == 2 and store.get("a", (1, 2, 3, 4))[0] == 3
-    store.put("c", (5, 6, 7), ())
-    assert store.get("b", (1, 2, 3)) == (0, None) and store.get("a", (1, 2, 3))[0] == 2 and store.tokens == 7
+    store = SessionStore(limit=60)
+    brief = np.arange(20, dtype=np.int32)
+    store.put("a", brief, "A")
+    store.put("b", np.append(brief, [7, 7]), "B")
+    assert store.find("a", np.array([0, 1, 9])) == (2, "A") and store.find("a", brief) == (19, "A")
+    assert store.find("new", np.append(brief, [7, 8])) == (21, "B")
+    assert store.find("new", brief[:10]) == (0, None), "too short to be worth copying for somebody else"
+    store.put("c", np.arange(40, dtype=np.int32) + 100, "C")
+    assert store.tokens <= 60 and store.find("a", brief) == (0, None)
 
 
 def test_sampling_follows_the_weights():
-    logits = np.log(np.array([0.1, 0.6, 0.3], dtype=np.float32))
-    drawn = [sample(logits, 1.0, noise) for noise in (0.05, 0.2, 0.69, 0.71, 0.9999999)]
-    assert drawn == [0, 1, 1, 2, 2] and sample(logits, 0.0, 0.99) == 1
+    logits = torch.log(torch.tensor([[0.1, 0.6, 0.3]] * 6))
+    noise = (0.05, 0.2, 0.69, 0.71, 0.9999999)
+    tokens, logprobs = choose(logits, [*(Pick(temperature=1.0, noise=each) for each in noise), Pick(noise=0.99)])
+    assert tokens == [0, 1, 1, 2, 2, 1]
+    assert logprobs == pytest.approx(np.log([0.1, 0.6, 0.6, 0.3, 0.3, 0.6]))
+
+
+def test_masks_and_biases_bend_the_choice_and_not_the_log_probability():
+    logits = torch.log(torch.tensor([[0.1, 0.6, 0.3]] * 2))
+    masked = Pick(mask=np.array([True, False, True]))
+    biased = Pick(temperature=1.0, noise=0.5, bias=np.array([20, 0, 0], dtype=np.float32))
+    tokens, logprobs = choose(logits, [masked, biased])
+    assert tokens == [2, 0] and logprobs == pytest.approx(np.log([0.3, 0.1]))
 
 
 def test_bounded_schemas_only_narrow():
@@ -214,7 +313,7 @@ def test_greedy_replies_are_those_of_transformers(smollm):
     out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False, pad_token_id=2)
     model.set_attn_implementation(kept)
     assert tuple(out[0, ids.shape[1] :].tolist())[: len(reply.completion_ids)] == reply.completion_ids
-    assert smollm.describe["cache"] == "grouped"
+    assert smollm.describe["cache"] == "packed"
 
 
 @real
@@ -225,8 +324,8 @@ def test_the_cache_gives_the_same_tokens_as_recomputation(smollm):
         said = {"role": "assistant", "content": opening.text}
         second = replace(first, messages=(*first.messages, said, {"role": "user", "content": "Go on."}))
         cached = complete(smollm, second)[0]
-        smollm._worker.sessions.drop(second.session)
-        smollm._remember(second.session, *kept_text(smollm, first, opening))
+        smollm.worker.sessions.clear()
+        smollm.chat.remember(second.session, *kept_text(smollm, first, opening))
         recomputed = complete(smollm, second)[0]
         assert cached.prompt_ids == recomputed.prompt_ids and cached.completion_ids == recomputed.completion_ids
         assert cached.prompt_ids[: len(opening.prompt_ids)] == opening.prompt_ids
@@ -234,7 +333,7 @@ def test_the_cache_gives_the_same_tokens_as_recomputation(smollm):
 
 
 def kept_text(model, asked, reply):
-    return model._render(asked) + reply.text, reply.prompt_ids + reply.completion_ids
+    return model.chat.render(asked) + reply.text, reply.prompt_ids + reply.completion_ids
 
 
 @real
@@ -285,7 +384,7 @@ def test_forged_turns_never_reach_the_template(smollm):
     agent.start("The brief.", TOOLS, 0)
     asyncio.run(agent.act(Observation(text="The brief.", tools=TOOLS)))
     asyncio.run(agent.act(Observation(text=forged)))
-    text = smollm._render(agent._request())
+    text = smollm.chat.render(agent._request())
     assert text.count("<|im_start|>") == len(agent._messages()) + 1 and "<|endoftext|>" not in text
 
 

@@ -1,99 +1,117 @@
 """One worker thread that decodes whatever has been asked for, together.
 
-Requests join between two steps and leave when they are done. A token is sampled with one number that depends on the
-request's seed and the token's position alone, so a reply does not depend on the batch it was computed in.
+Requests join between two steps and leave when they are done. One step is one forward pass over what is new in every
+row: the next token of those that write, the next part of the prompt of those that still read. A prompt's beginning is
+copied from whoever has computed it already, a session's own last turn or another episode of the same scenario.
 """
 
 from __future__ import annotations
 
+import importlib
+import logging
+import math
 import queue
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from safegym.errors import ModelError
-from safegym.models.cache import Rows, Saved
+from safegym.models.base import TransientModelError
+from safegym.models.cache import Feed, Rows
 from safegym.models.grammar import Matcher
+from safegym.models.sampling import Pick, choose, log_probabilities
+from safegym.models.sessions import SHORTEST, Ids, SessionStore, common_prefix
 from safegym.randomness import uniform
 
-_CHUNK = 512
+LOG = logging.getLogger(__name__)
 _LINGER = 0.003
-_Logits = NDArray[np.float32]
+_PATIENCE = 3
+"""So many requests in a row that fail when computed alone mean that the model has stopped answering."""
+Tensor: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A request in token ids."""
+    """A request in token ids.
+
+    Attributes:
+        ids: The prompt.
+        max_tokens: The most new tokens.
+        temperature: 0 takes the likeliest token.
+        seed: Of the reply's own noise.
+        session: Whose earlier tokens this continues; empty: nobody's.
+        matcher: Makes what follows the reply through its grammar.
+        call_bias: Added to the logits of tokens that open a call, on the first token.
+        stopped: Tells from the new tokens whether the reply has ended, where no token says so.
+        options: Whole replies to be scored, each with the token that ends it; nothing is generated then.
+    """
 
     ids: tuple[int, ...]
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
     session: str = ""
-    matcher: Matcher | None = None
+    matcher: Callable[[], Matcher] | None = None
     call_bias: float = 0.0
+    stopped: Callable[[Sequence[int]], bool] | None = None
+    options: tuple[tuple[int, ...], ...] = ()
     future: Future[Completion] = field(default_factory=Future)
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """New token ids, how they ended, and how many tokens of the prompt had been computed before."""
+    """New token ids with their log-probabilities, how they ended, and how much of the prompt had been computed before.
 
-    ids: tuple[int, ...]
-    finish: Literal["stop", "length"]
-    cached: int
-
-
-class SessionStore:
-    """Keys and values of sessions, the least recently used ones dropped when there are too many tokens.
-
-    Args:
-        limit: The most tokens kept.
+    `scores` holds the log-probability of each of the job's options.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.tokens = 0
-        self._kept: OrderedDict[str, tuple[tuple[int, ...], Saved]] = OrderedDict()
-
-    def put(self, session: str, ids: tuple[int, ...], saved: Saved) -> None:
-        """Keep what was computed for a session, in place of what was kept for it before."""
-        self.drop(session)
-        self._kept[session] = ids, saved
-        self.tokens += len(ids)
-        while self.tokens > self.limit:
-            self.drop(next(iter(self._kept)))
-
-    def drop(self, session: str) -> None:
-        """Forget a session."""
-        ids, _ = self._kept.pop(session, ((), None))
-        self.tokens -= len(ids)
-
-    def get(self, session: str, ids: Sequence[int]) -> tuple[int, Saved | None]:
-        """The longest common prefix with a session's tokens, at least one token short of `ids`, and its cache."""
-        known, saved = self._kept.get(session, ((), None))
-        if saved is None:
-            return 0, None
-        self._kept.move_to_end(session)
-        common = next((at for at, (old, new) in enumerate(zip(known, ids, strict=False)) if old != new), len(known))
-        return min(common, len(ids) - 1), saved
+    ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    finish: Literal["stop", "length"] = "stop"
+    cached: int = 0
+    scores: tuple[float, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Row:
     job: Job
-    cached: int
+    ids: Ids
     noise: NDArray[np.float64]
+    matcher: Matcher | None
     pending: list[int]
-    past: int
+    past: int = 0
+    placed: bool = False
+    """Whether it has been decided what of the prompt is copied."""
+    cached: int = 0
     done: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    scores: tuple[float, ...] = ()
     finish: Literal["stop", "length"] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Done, and no token left whose log-probability is still to be computed."""
+        return self.finish is not None and not self.pending
+
+    @property
+    def reading(self) -> bool:
+        return self.past + len(self.pending) <= len(self.ids)
+
+    def pick(self) -> Pick:
+        opening = self.matcher.opening if self.matcher is not None and self.job.call_bias and not self.done else None
+        return Pick(
+            temperature=self.job.temperature,
+            noise=float(self.noise[len(self.done)]),
+            mask=None if self.matcher is None else self.matcher.mask(),
+            bias=None if opening is None else np.float32(self.job.call_bias) * opening.astype(np.float32),
+        )
 
 
 class BatchWorker:
@@ -103,17 +121,25 @@ class BatchWorker:
         rows: The cache rows of the model.
         size: The most jobs at once.
         ends: Token ids that end a reply.
-        cached_tokens: The most tokens of finished turns kept for their sessions.
+        cached_tokens: The most tokens of finished turns kept for those who begin alike.
+        step_tokens: The most tokens of one forward pass.
     """
 
-    def __init__(self, rows: Rows, size: int, ends: Sequence[int], cached_tokens: int) -> None:
-        self.rows, self.size, self.ends = rows, size, frozenset(ends)
+    engine = "packed"
+
+    def __init__(self, rows: Rows, size: int, ends: Sequence[int], cached_tokens: int, step_tokens: int = 512) -> None:
+        self.rows, self.size, self.ends, self.step_tokens = rows, size, frozenset(ends), step_tokens
+        self.engine = "packed" if rows.reusable else "plain"
         self.sessions = SessionStore(cached_tokens)
+        self.busy = 0.0
+        """Seconds spent in computing, beside waiting for requests."""
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._again: deque[Job] = deque()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
         self._active: list[_Row] = []
+        self._failures = 0
 
     def submit(self, job: Job) -> Future[Completion]:
         """Enqueue a job."""
@@ -140,7 +166,9 @@ class BatchWorker:
             try:
                 self._admit()
                 if self._active and not self._closed:
+                    started = time.perf_counter()
                     self._step()
+                    self.busy += time.perf_counter() - started
             except Exception as error:  # told to everyone who waits: a thread has no caller
                 self._fail(error)
         while not self._queue.empty():
@@ -150,70 +178,177 @@ class BatchWorker:
         self._fail(ModelError("the model was closed before it answered"))
 
     def _fail(self, error: Exception) -> None:
-        for row in self._active:
-            _reject(row.job, error)
+        for job in (*(row.job for row in self._active), *self._again):
+            _reject(job, error)
         self._active.clear()
+        self._again.clear()
+
+    # ------------------------------------------------------------------------------------------------- who takes part
 
     def _admit(self) -> None:
         """Take waiting jobs into free rows; with nothing to do, wait for the first and a moment for its companions."""
         idle = not self._active
         while len(self._active) < self.size:
-            try:
-                wait = (None if not self._active else _LINGER) if idle else 0.0
-                job = self._queue.get(timeout=wait) if wait != 0.0 else self._queue.get_nowait()
-            except queue.Empty:
-                return
+            if self._again:
+                job: Job | None = self._again.popleft()
+            else:
+                try:
+                    wait = (None if not self._active else _LINGER) if idle else 0.0
+                    job = self._queue.get(timeout=wait) if wait != 0.0 else self._queue.get_nowait()
+                except queue.Empty:
+                    return
             if job is None:
                 return
-            if job.future.set_running_or_notify_cancel():
-                self._start(job)
+            if job.future.running() or job.future.set_running_or_notify_cancel():
+                try:
+                    self._active.append(_row(job))
+                except Exception as error:  # a grammar that cannot be made is its own request's affair
+                    _reject(job, error)
 
-    def _start(self, job: Job) -> None:
-        cached, saved = self.sessions.get(job.session, job.ids) if job.session else (0, None)
-        noise = uniform(job.seed, 0, "token", np.arange(job.max_tokens))
-        row = _Row(job, cached, noise, pending=list(job.ids[cached:]), past=cached)
-        index = len(self._active)
-        self._active.append(row)
-        try:
-            if saved is not None and cached:
-                self.rows.restore(index, saved, cached)
-            while len(row.pending) > _CHUNK:
-                self.rows.forward(index, [row.pending[:_CHUNK]], [row.past])
-                row.past += _CHUNK
-                del row.pending[:_CHUNK]
-            logits = self.rows.forward(index, [row.pending], [row.past]).numpy()
-            self._advance(row, logits[0])
-        except Exception as error:  # one request's failure is not its neighbours'
-            _reject(job, error)
-            self._active.pop()
-        self._release()
+    def _place(self, index: int, row: _Row) -> None:
+        """Copy what has been computed of the prompt; if another row is about to compute more of it, wait for that."""
+        if not self.rows.reusable:
+            row.placed = True
+            return
+        length, saved = self.sessions.find(row.job.session, row.ids)
+        source: int | None = None
+        for other, theirs in enumerate(self._active):
+            shared = common_prefix(theirs.ids, row.ids) if theirs.placed and theirs is not row else 0
+            if shared <= max(length, SHORTEST - 1):
+                continue
+            if theirs.past < shared:
+                return
+            length, source = shared, other
+        if source is not None:
+            self.rows.copy(source, index, length)
+        elif saved is not None:
+            self.rows.restore(index, saved, length)
+        row.past = row.cached = length
+        row.pending, row.placed = row.ids[length:].tolist(), True
+
+    def _release(self) -> None:
+        """Answer the rows that are done or no longer wanted; the last row moves into the gap."""
+        index = 0
+        while index < len(self._active):
+            row = self._active[index]
+            if not row.over and not row.job.future.cancelled() and not row.job.future.done():
+                index += 1
+                continue
+            self._finish(index, row)
+            last = self._active.pop()
+            if last is not row:
+                self._active[index] = last
+                self.rows.copy(len(self._active), index, last.past)
+
+    def _finish(self, index: int, row: _Row) -> None:
+        job = row.job
+        if job.session and not job.future.done():
+            ids = np.concatenate([row.ids, np.array(row.done, dtype=np.int32)])[: row.past]
+            saved = self.rows.save(index, row.past)
+            if saved is not None:
+                self.sessions.put(job.session, ids, saved)
+        if not job.future.done():
+            self._failures = 0
+            finish = row.finish or "stop"
+            job.future.set_result(Completion(tuple(row.done), tuple(row.logprobs), finish, row.cached, row.scores))
+
+    # ------------------------------------------------------------------------------------------------------- a step
 
     def _step(self) -> None:
-        """One forward pass for all rows."""
-        rows = self._active
-        logits = self.rows.forward(0, [row.pending for row in rows], [row.past for row in rows]).numpy()
-        for row, values in zip(rows, logits, strict=True):
-            try:
-                self._advance(row, values)
-            except ModelError as error:
-                _reject(row.job, error)
-                row.finish = "stop"
+        for index, row in enumerate(self._active):
+            if not row.placed:
+                self._place(index, row)
+        feeds = self._feeds()
+        try:
+            logits = self.rows.forward(list(feeds.values()))
+        except Exception as error:
+            if _out_of_memory(error):
+                self._shrink(error)
+            else:
+                self._one_by_one(feeds)
+        else:
+            self._digest(feeds, logits)
         self._release()
 
-    def _advance(self, row: _Row, logits: _Logits) -> None:
-        """Account for the tokens that were fed, then choose the next ones."""
-        row.past += len(row.pending)
-        row.pending = []
-        matcher, job = row.job.matcher, row.job
-        if matcher is not None and matcher.complete:
-            row.finish = "stop"
+    def _feeds(self) -> dict[_Row, Feed]:
+        """What every row is fed: those that write come first, prompts share what is left of the step."""
+        feeds: dict[_Row, Feed] = {}
+        ready = [(index, row) for index, row in enumerate(self._active) if row.placed]
+        room = self.step_tokens - sum(len(row.pending) for _, row in ready if not row.reading)
+        for index, row in ready:
+            if not row.reading:
+                feeds[row] = Feed(index, row.past, row.pending, keep=len(row.pending))
+            elif room > 0:
+                part = row.pending[:room]
+                room -= len(part)
+                whole = len(part) == len(row.pending)
+                options = row.job.options if whole else ()
+                branches = tuple(len(option) for option in options)
+                tokens = [*part, *(token for option in options for token in option)]
+                feeds[row] = Feed(index, row.past, tokens, sum(branches) + 1 if whole else 0, branches)
+        return feeds
+
+    def _digest(self, feeds: dict[_Row, Feed], logits: Tensor) -> None:
+        """Account for what was fed, and choose what comes next."""
+        writing: list[tuple[_Row, int]] = []
+        known: list[tuple[_Row, int, int]] = []
+        """Tokens that were not sampled: the row, where its logits stand, and the token."""
+        at = 0
+        for row, feed in feeds.items():
+            row.past += feed.trunk
+            del row.pending[: feed.trunk]
+            if feed.branches:
+                row.scores = self._score(row, logits[at : at + feed.keep])
+                row.finish = "stop"
+            elif feed.keep:
+                known += [(row, at + offset, token) for offset, token in enumerate(feed.tokens[1:]) if feed.keep > 1]
+                if row.finish is None:
+                    writing.append((row, at + feed.keep - 1))
+            at += feed.keep
+        self._account(known, logits)
+        self._write(writing, logits)
+
+    def _account(self, known: list[tuple[_Row, int, int]], logits: Tensor) -> None:
+        if not known:
             return
-        bias = job.call_bias if not row.done else 0.0
-        token = sample(logits, job.temperature, float(row.noise[len(row.done)]), matcher, bias)
+        tokens = importlib.import_module("torch").tensor([token for _, _, token in known], device=logits.device)
+        found = log_probabilities(logits[[at for _, at, _ in known]], tokens).tolist()
+        for (row, _, _), logprob in zip(known, found, strict=True):
+            row.logprobs.append(logprob)
+
+    def _write(self, writing: list[tuple[_Row, int]], logits: Tensor) -> None:
+        """Choose the next token of every row that writes."""
+        picks: dict[_Row, Pick] = {}
+        places = []
+        for row, at in writing:
+            if row.matcher is not None and row.matcher.complete:
+                row.finish = "stop"
+                continue
+            picks[row] = row.pick()
+            places.append(at)
+        if not picks:
+            return
+        tokens, found = choose(logits[places], list(picks.values()))
+        for row, token, logprob in zip(picks, tokens, found, strict=True):
+            if math.isnan(logprob):
+                position = len(row.done) + 1
+                _reject(
+                    row.job, TransientModelError(f"the model gave no numbers (NaN) for token {position} of a reply")
+                )
+                continue
+            try:
+                self._advance(row, token, logprob)
+            except ModelError as error:
+                _reject(row.job, error)
+
+    def _advance(self, row: _Row, token: int, logprob: float) -> None:
+        """Take a token, and those that the grammar leaves no choice about."""
         if token in self.ends:
             row.finish = "stop"
             return
+        row.logprobs.append(logprob)
         row.pending = [token]
+        matcher, job = row.matcher, row.job
         if matcher is not None:
             matcher.consume(token)
             row.pending += [each for each in matcher.forced() if each not in self.ends]
@@ -221,48 +356,64 @@ class BatchWorker:
         fits = len(row.pending) <= left
         row.pending = row.pending[:left]
         row.done += row.pending
-        if matcher is not None and matcher.complete and fits:
+        if (matcher is not None and matcher.complete and fits) or (job.stopped is not None and job.stopped(row.done)):
             row.finish = "stop"
         elif len(row.done) >= job.max_tokens:
             row.finish = "length"
+        if row.finish is not None and len(row.pending) == 1:
+            row.pending = []
 
-    def _release(self) -> None:
-        """Answer the rows that are done or no longer wanted; the last row moves into the gap."""
-        index = 0
-        while index < len(self._active):
-            row = self._active[index]
-            if row.finish is None and not row.job.future.cancelled():
-                index += 1
-                continue
-            self._finish(index, row)
-            last = self._active.pop()
-            if last is not row:
-                self._active[index] = last
-                self.rows.move(len(self._active), index, last.past)
+    def _score(self, row: _Row, logits: Tensor) -> tuple[float, ...]:
+        """The options' log-probabilities: first tokens after the prompt, the others after those before them."""
+        torch = importlib.import_module("torch")
+        options = row.job.options
+        starts = np.cumsum([1, *(len(option) for option in options)])
+        places = [
+            at
+            for start, option in zip(starts, options, strict=False)
+            for at in (0, *range(start, start + len(option) - 1))
+        ]
+        tokens = torch.tensor([token for option in options for token in option], device=logits.device)
+        found = log_probabilities(logits[places], tokens).double()
+        return tuple(float(part.sum()) for part in found.split([len(option) for option in options]))
 
-    def _finish(self, index: int, row: _Row) -> None:
-        if row.job.session:
-            saved = self.rows.save(index, row.past)
-            if saved is not None:
-                self.sessions.put(row.job.session, (*row.job.ids, *row.done)[: row.past], saved)
-        if not row.job.future.done():
-            row.job.future.set_result(Completion(tuple(row.done), row.finish or "stop", row.cached))
+    # ------------------------------------------------------------------------------------------------ what goes wrong
+
+    def _shrink(self, error: Exception) -> None:
+        """Out of memory: go on with half of the rows and of the tokens in a step; the other rows begin anew."""
+        self.sessions.clear()
+        if len(self._active) <= 1 and self.step_tokens <= 64:
+            told = f"a request of {len(self._active[0].ids)} tokens does not fit the memory, even alone: {error}"
+            _reject(self._active[0].job, TransientModelError(told))
+        self.step_tokens = max(64, self.step_tokens // 2)
+        self.size = max(1, len(self._active) // 2)
+        LOG.warning("out of memory: %d requests at once from now on, %d tokens a step", self.size, self.step_tokens)
+        self._again.extend(row.job for row in self._active[self.size :] if not row.job.future.done())
+        del self._active[self.size :]
+        self.rows.resize(self.size)
+
+    def _one_by_one(self, feeds: dict[_Row, Feed]) -> None:
+        """One row's failure is not its neighbours'."""
+        for row, feed in feeds.items():
+            try:
+                logits = self.rows.forward([feed])
+            except Exception as error:
+                self._failures += 1
+                kind = TransientModelError if self._failures < _PATIENCE else ModelError
+                _reject(row.job, kind(f"the model failed: {error}"))
+            else:
+                self._digest({row: feed}, logits)
 
 
-def sample(
-    logits: _Logits, temperature: float, noise: float, matcher: Matcher | None = None, call_bias: float = 0.0
-) -> int:
-    """One token: the likeliest at temperature 0, otherwise the one at quantile `noise` in vocabulary order."""
-    scores = logits.astype(np.float64)
-    if matcher is not None:
-        if call_bias and matcher.opening is not None:
-            scores = scores + call_bias * matcher.opening
-        scores = np.where(matcher.mask(), scores, -np.inf)
-    if temperature <= 0:
-        return int(scores.argmax())
-    weights = np.exp((scores - scores.max()) / temperature)
-    total = np.cumsum(weights)
-    return int(min(np.searchsorted(total, noise * total[-1], side="right"), np.flatnonzero(weights)[-1]))
+def _row(job: Job) -> _Row:
+    ids = np.array(job.ids, dtype=np.int32)
+    noise = uniform(job.seed, 0, "token", np.arange(max(job.max_tokens, 1)))
+    return _Row(job, ids, noise, job.matcher() if job.matcher else None, pending=list(job.ids))
+
+
+def _out_of_memory(error: Exception) -> bool:
+    kinds = {each.__name__ for each in type(error).__mro__}
+    return bool(kinds & {"OutOfMemoryError", "MemoryError"}) or "allocate memory" in str(error)
 
 
 def _reject(job: Job, error: Exception) -> None:

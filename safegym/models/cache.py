@@ -1,9 +1,10 @@
-"""Rows of key-value cache that a batch decodes in, written in place.
+"""Rows of key-value cache that a batch decodes in, written in place, and one forward pass over all that is new.
 
-A token of position p lies in column p of its row, so rows of any length share one buffer, what one session computed
-can be copied in and out, and a row joins or leaves the batch without touching the others. Compared with
-transformers' `DynamicCache` nothing is concatenated per token, and the grouped attention below reads keys and values
-once instead of repeating them for every query head.
+The token in column c of a row stays there, so rows of any length share one buffer, what one session computed can be
+copied in and out, and a row joins or leaves the batch without touching the others. The new tokens of all rows, one of
+a row that writes and hundreds of one that reads its prompt, are packed into one sequence: no row is padded to the
+longest, and the weights are read once. Attention alone goes row by row: those with one new token together, the others
+each for itself.
 
 On a CPU, matrix products are padded to row counts divisible by `ALIGN`, and attention runs in blocks of one size: with
 these, the libraries' kernels gave a row the same bits alone, among neighbours, from the cache and recomputed, wherever
@@ -12,8 +13,11 @@ it was measured. No library promises that, and on CUDA it is not attempted.
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, count, pairwise
 from typing import Any, Protocol, TypeAlias
 
 from safegym.errors import ModelError
@@ -25,7 +29,32 @@ ALIGN = 4
 _COLUMNS = {"cpu": 512}
 """Attention sums over columns in blocks of this many; a shorter last block would be summed in another order."""
 _QUERIES = 160
-_ATTENTION = "safegym_grouped"
+_NUMBERS = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The new tokens of one row.
+
+    Attributes:
+        row: Index of the row.
+        past: How many of its tokens are in the cache already.
+        tokens: The new ones.
+        keep: Logits are wanted after the last `keep` of them.
+        branches: Lengths of alternatives at the end of `tokens`; each of them sees what stands before all of them, and
+            itself. What follows the row's next feed overwrites them.
+    """
+
+    row: int
+    past: int
+    tokens: Sequence[int]
+    keep: int = 1
+    branches: tuple[int, ...] = ()
+
+    @property
+    def trunk(self) -> int:
+        """How many of the new tokens stand before the branches."""
+        return len(self.tokens) - sum(self.branches)
 
 
 class Rows(Protocol):
@@ -33,8 +62,8 @@ class Rows(Protocol):
 
     reusable: bool
 
-    def forward(self, first: int, tokens: Sequence[Sequence[int]], past: Sequence[int]) -> Tensor:
-        """Feed new tokens to the rows from `first` on; the logits after each row's last token."""
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
+        """Feed new tokens; the logits that the feeds keep, one after the other, (kept, vocabulary) in float32."""
 
     def save(self, row: int, length: int) -> Saved | None:
         """A copy of the first columns of a row."""
@@ -42,8 +71,11 @@ class Rows(Protocol):
     def restore(self, row: int, saved: Saved, length: int) -> None:
         """Fill the first columns of a row from a copy."""
 
-    def move(self, source: int, target: int, length: int) -> None:
+    def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first columns of one row over another."""
+
+    def resize(self, rows: int) -> None:
+        """Keep this many rows, the first ones, and give back the memory of the others."""
 
 
 def make_rows(model: Any, rows: int) -> Rows:  # noqa: ANN401 - transformers has no types
@@ -51,25 +83,30 @@ def make_rows(model: Any, rows: int) -> Rows:  # noqa: ANN401 - transformers has
     torch = importlib.import_module("torch")
     width = int(model.config.get_text_config().vocab_size)
     trial = [[(7 * index + 3) % min(width, 1000) for index in range(12)], [5, 6, 7, 8, 9]]
-    plain = PlainRows(model, rows)
     previous = model.config._attn_implementation
-    expected = torch.cat([plain.forward(row, [trial[row]], [0]) for row in range(2)])
+    expected = PlainRows(model).forward([Feed(row, 0, tokens) for row, tokens in enumerate(trial)])
     try:
-        fast = GroupedRows(model, rows)
-        for row in range(2):
-            fast.forward(row, [trial[row][:-2]], [0])
-        found = fast.forward(0, [row[-2:] for row in trial], [len(row) - 2 for row in trial])
+        packed = PackedRows(model, rows)
+        packed.forward([Feed(row, 0, tokens[:-2]) for row, tokens in enumerate(trial)])
+        packed.forward([Feed(0, len(trial[0]) - 2, trial[0][-2:-1])])
+        last = [Feed(0, len(trial[0]) - 1, trial[0][-1:]), Feed(1, len(trial[1]) - 2, trial[1][-2:])]
+        found = packed.forward(last)
         rounding = 0.01 if model.dtype == torch.float32 else 0.3
         if float((expected - found).abs().max()) <= rounding * float(expected.std()):
-            return fast
+            return packed
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError, NotImplementedError):
         pass  # an architecture with another kind of cache or attention
     model.set_attn_implementation(previous)
-    return PlainRows(model, rows)
+    return PlainRows(model)
 
 
-class GroupedRows:
-    """One buffer per layer for all rows, and grouped-query attention over it."""
+class PackedRows:
+    """One buffer per layer for all rows, and grouped-query attention over it.
+
+    Args:
+        model: A causal language model of transformers with full attention in every layer.
+        rows: How many rows.
+    """
 
     reusable = True
 
@@ -82,43 +119,34 @@ class GroupedRows:
         if kinds != {"full_attention"} or window:
             raise NotImplementedError("only full attention lies in rows")
         self._align = ALIGN if model.device.type == "cpu" else 1
-        self._rows = -(-rows // self._align) * self._align
-        self._place = _Place()
-        self._cache = _cache(self._rows, int(text.num_hidden_layers), self._place)
-        _register(self._torch)
-        model.set_attn_implementation(_ATTENTION)
+        heads = int(text.num_attention_heads)
+        group = heads // int(getattr(text, "num_key_value_heads", None) or heads)
+        self._place = _Place(self._torch, model.device, model.dtype, group)
+        self._cache = _cache(rows, int(text.num_hidden_layers), self._place)
+        name = f"safegym_packed_{next(_NUMBERS)}"
+        importlib.import_module("transformers").AttentionInterface.register(name, _attention(self._torch, self._place))
+        model.set_attn_implementation(name)
 
-    def forward(self, first: int, tokens: Sequence[Sequence[int]], past: Sequence[int]) -> Tensor:
-        """Feed new tokens to the rows from `first` on; the logits after each row's last token."""
-        torch, align = self._torch, self._align
-        count = len(tokens)
-        longest = max(len(row) for row in tokens)
-        padded = count if count == 1 else -(-count // align) * align
-        columns = longest if padded % align == 0 else -(-longest // align) * align
-        width = max(each + columns for each in past)
-        device = self._model.device
-        block = _COLUMNS.get(device.type, 64)
-        width = -(-width // block) * block
-        fill = [[0] * columns] * (padded - count)
-        ids = torch.tensor([[*row, *[0] * (columns - len(row))] for row in tokens] + fill, device=device)
-        starts = torch.tensor([*past, *[0] * (padded - count)], device=device)
-        positions = starts[:, None] + torch.arange(columns, device=device)
-        mask = torch.arange(width, device=device) <= positions[:, :, None]
-        self._place.point(torch, first, padded, width, tokens, past, device)
-        last = [len(row) - 1 for row in tokens]
-        keep = sorted(set(last))
-        if count == 1:
-            keep *= align  # the output layer too must see a row count that it treats like any other
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
+        """Feed new tokens; the logits that the feeds keep, one after the other, (kept, vocabulary) in float32."""
+        torch, device = self._torch, self._model.device
+        tokens = [token for feed in feeds for token in feed.tokens]
+        fill = [0] * (-len(tokens) % self._align)
+        ends = accumulate(len(feed.tokens) for feed in feeds)
+        kept = [at for feed, end in zip(feeds, ends, strict=True) for at in range(end - feed.keep, end)]
+        # The output layer too must see a row count that it treats like any other.
+        wanted = kept + [0] * (-len(kept) % self._align)
+        positions = self._place.point(feeds)
         with torch.inference_mode():
             output = self._model(
-                input_ids=ids,
-                position_ids=positions,
-                attention_mask=mask[:, None],
+                input_ids=torch.tensor([tokens + fill], device=device),
+                position_ids=torch.tensor([positions + fill], device=device),
+                attention_mask=self._place.nothing,
                 past_key_values=self._cache,
                 use_cache=True,
-                logits_to_keep=torch.tensor(keep, device=device),
+                logits_to_keep=torch.tensor(wanted, device=device, dtype=torch.int64),
             )
-            return output.logits[torch.arange(count), [keep.index(each) for each in last]].float().cpu()
+            return output.logits[0, : len(kept)].float()
 
     def save(self, row: int, length: int) -> Saved | None:
         """A copy of the first columns of a row."""
@@ -134,12 +162,20 @@ class GroupedRows:
                 layer.keys[row, :, :length] = keys[:, :length]
                 layer.values[row, :, :length] = values[:, :length]
 
-    def move(self, source: int, target: int, length: int) -> None:
+    def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first columns of one row over another."""
         with self._torch.inference_mode():
             for layer in self._cache.layers:
                 layer.keys[target, :, :length] = layer.keys[source, :, :length]
                 layer.values[target, :, :length] = layer.values[source, :, :length]
+
+    def resize(self, rows: int) -> None:
+        """Keep this many rows, the first ones, and give back the memory of the others."""
+        with self._torch.inference_mode():
+            for layer in self._cache.layers:
+                layer.resize(rows)
+        if self._model.device.type == "cuda":
+            self._torch.cuda.empty_cache()
 
 
 class PlainRows:
@@ -147,22 +183,26 @@ class PlainRows:
 
     reusable = False
 
-    def __init__(self, model: Any, rows: int) -> None:  # noqa: ANN401 - transformers has no types
+    def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers has no types
         self._torch = importlib.import_module("torch")
         self._model = model
-        self._caches: list[Any] = [None] * rows
+        self._caches: dict[int, Any] = {}
 
-    def forward(self, first: int, tokens: Sequence[Sequence[int]], past: Sequence[int]) -> Tensor:
-        """Feed new tokens to the rows from `first` on; the logits after each row's last token."""
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
+        """Feed new tokens; the logits that the feeds keep, one after the other, (kept, vocabulary) in float32."""
         logits = []
-        for row, (new, before) in enumerate(zip(tokens, past, strict=True), first):
-            ids = self._torch.tensor([list(new)], device=self._model.device)
-            with self._torch.inference_mode():
-                cache = self._caches[row] if before else None
-                output = self._model(input_ids=ids, past_key_values=cache, use_cache=True)
-            self._caches[row] = output.past_key_values
-            logits.append(output.logits[:, -1])
-        return self._torch.cat(logits).float().cpu()
+        for feed in feeds:
+            tokens, cache = list(feed.tokens), self._caches.get(feed.row) if feed.past else None
+            trunk, cache = self._run(tokens[: feed.trunk], cache)
+            self._caches[feed.row] = cache
+            ends = list(accumulate(feed.branches, initial=feed.trunk))
+            parts = [
+                trunk,
+                *(self._run(tokens[a:b], copy.deepcopy(cache))[0] for a, b in pairwise(ends)),
+            ]
+            every = self._torch.cat(parts)
+            logits.append(every[len(every) - feed.keep :])
+        return self._torch.cat(logits).float()
 
     def save(self, row: int, length: int) -> Saved | None:
         """Nothing: these caches cannot be cut at a token."""
@@ -172,32 +212,106 @@ class PlainRows:
         """Never called, as nothing is saved."""
         raise ModelError("this architecture's cache cannot be restored")
 
-    def move(self, source: int, target: int, length: int) -> None:
+    def copy(self, source: int, target: int, length: int) -> None:
         """Hand the cache of one row to another."""
-        self._caches[target] = self._caches[source]
+        self._caches[target] = self._caches.pop(source, None)
+
+    def resize(self, rows: int) -> None:
+        """Keep this many rows, the first ones, and give back the memory of the others."""
+        self._caches = {row: cache for row, cache in self._caches.items() if row < rows}
+
+    def _run(self, tokens: list[int], cache: Any) -> tuple[Tensor, Any]:  # noqa: ANN401 - transformers has no types
+        ids = self._torch.tensor([tokens], device=self._model.device)
+        with self._torch.inference_mode():
+            output = self._model(input_ids=ids, past_key_values=cache, use_cache=True)
+        return output.logits[0], output.past_key_values
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A row with several new tokens: which of the packed tokens are its own, and what each of them sees."""
+
+    row: int
+    start: int
+    stop: int
+    width: int
+    masks: tuple[Tensor, ...]
 
 
 class _Place:
-    """Where the tokens that are being fed lie: shared by all layers, set before every forward pass."""
+    """Where the tokens that are being fed lie: shared by all layers, set before every forward pass.
 
-    def point(
-        self,
-        torch: Any,  # noqa: ANN401 - torch is a lazily imported module
-        first: int,
-        count: int,
-        width: int,
-        tokens: Sequence[Sequence[int]],
-        past: Sequence[int],
-        device: object,
-    ) -> None:
-        self.first, self.count, self.width = first, count, width
-        self.single = (past[0], len(tokens[0])) if count == 1 else None
-        rows = [row for row, new in enumerate(tokens) for _ in new]
-        offsets = [offset for new in tokens for offset in range(len(new))]
-        columns = [past[row] + offset for row, offset in zip(rows, offsets, strict=True)]
+    Masks are made here once for all layers, as what is added to the scores, in the blocks that attention runs in.
+    """
+
+    def __init__(self, torch: Any, device: Any, dtype: Any, group: int) -> None:  # noqa: ANN401 - torch has no types
+        self._torch, self._device, self._dtype, self._group = torch, device, dtype, group
+        self._block = _COLUMNS.get(device.type, 64)
+        self.nothing = torch.zeros((1, 1, 1, 1), dtype=dtype, device=device)
+        """Stands for a mask, so that the model makes none of its own."""
+
+    def point(self, feeds: Sequence[Feed]) -> list[int]:
+        """Note where the feeds go; returned is the position of every token, which in a branch is not its column."""
+        torch, device = self._torch, self._device
+        rows = [feed.row for feed in feeds for _ in feed.tokens]
+        columns = [feed.past + offset for feed in feeds for offset in range(len(feed.tokens))]
+        self.columns_needed = self._rounded(max(columns) + 1)
         self.rows = torch.tensor(rows, device=device)
-        self.offsets = torch.tensor(offsets, device=device)
         self.columns = torch.tensor(columns, device=device)
+        starts = list(accumulate((len(feed.tokens) for feed in feeds), initial=0))
+        self._point_writers(
+            [(feed, start) for feed, start in zip(feeds, starts, strict=False) if len(feed.tokens) == 1]
+        )
+        self.readers = [
+            self._reader(feed, start) for feed, start in zip(feeds, starts, strict=False) if len(feed.tokens) > 1
+        ]
+        return [position for feed in feeds for position in _positions(feed)]
+
+    def _point_writers(self, writers: Sequence[tuple[Feed, int]]) -> None:
+        """The rows with one new token, computed together over the slice of rows that covers them."""
+        torch, device = self._torch, self._device
+        self.writers = bool(writers)
+        if not writers:
+            return
+        first, last = min(feed.row for feed, _ in writers), max(feed.row for feed, _ in writers)
+        self.slice = slice(first, last + 1)
+        self.width = self._rounded(max(feed.past for feed, _ in writers) + 1)
+        self.places = torch.tensor([feed.row - first for feed, _ in writers], device=device)
+        self.sources = torch.tensor([start for _, start in writers], device=device)
+        past = torch.zeros(last + 1 - first, dtype=torch.int64, device=device)
+        past[self.places] = torch.tensor([feed.past for feed, _ in writers], device=device)
+        seen = torch.arange(self.width, device=device) <= past[:, None]
+        (self.mask,) = self._added(seen[:, None, None, :])
+
+    def _reader(self, feed: Feed, start: int) -> _Reader:
+        torch, device = self._torch, self._device
+        width = self._rounded(feed.past + len(feed.tokens))
+        column = torch.arange(width, device=device)
+        own = feed.past + torch.arange(len(feed.tokens), device=device)
+        seen = column <= own[:, None]
+        begin = feed.past + feed.trunk
+        for length in feed.branches:
+            seen[begin - feed.past : begin - feed.past + length, feed.past + feed.trunk : begin] = False
+            begin += length
+        masks = self._added(seen[None, None])
+        return _Reader(feed.row, start, start + len(feed.tokens), width, masks)
+
+    def _added(self, seen: Tensor) -> tuple[Tensor, ...]:
+        """What is added to the scores of (rows, 1, queries, columns), repeated for the heads of a group, in blocks."""
+        torch = self._torch
+        added = torch.zeros(seen.shape, dtype=self._dtype, device=self._device).masked_fill_(~seen, -torch.inf)
+        if self._group > 1:
+            rows, _, queries, columns = added.shape
+            added = added.expand(rows, self._group, queries, columns).reshape(rows, 1, self._group * queries, columns)
+        return blocks(torch, added)
+
+    def _rounded(self, width: int) -> int:
+        return -(-width // self._block) * self._block
+
+
+def _positions(feed: Feed) -> list[int]:
+    end = feed.past + feed.trunk
+    return [*range(feed.past, end), *(end + offset for length in feed.branches for offset in range(length))]
 
 
 def _cache(rows: int, layers: int, place: _Place) -> Any:  # noqa: ANN401 - transformers has no types
@@ -222,7 +336,7 @@ def _cache(rows: int, layers: int, place: _Place) -> Any:  # noqa: ANN401 - tran
         def reserve(self, width: int) -> None:
             if width <= self.capacity:
                 return
-            grown = max(-(-width // 256) * 256, self.capacity)
+            grown = -(-width // 512) * 512
             for name in ("keys", "values"):
                 old = getattr(self, name)
                 new = torch.zeros((*old.shape[:2], grown, old.shape[3]), dtype=old.dtype, device=old.device)
@@ -230,24 +344,24 @@ def _cache(rows: int, layers: int, place: _Place) -> Any:  # noqa: ANN401 - tran
                 setattr(self, name, new)
             self.capacity = grown
 
+        def resize(self, rows: int) -> None:
+            if self.is_initialized:
+                self.keys, self.values = self.keys[:rows].clone(), self.values[:rows].clone()
+
         def update(self, keys: Tensor, values: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
             if not self.is_initialized:
                 self.lazy_initialization(keys, values)
-            self.reserve(place.width)
-            here = slice(place.first, place.first + place.count)
-            for buffer, new in ((self.keys[here], keys), (self.values[here], values)):
-                if place.single is None:
-                    buffer[place.rows, :, place.columns] = new[place.rows, :, place.offsets]
-                else:
-                    start, length = place.single
-                    buffer[0, :, start : start + length] = new[0, :, :length]
-            return self.keys[here, :, : place.width], self.values[here, :, : place.width]
+            self.reserve(place.columns_needed)
+            count = len(place.rows)
+            self.keys[place.rows, :, place.columns] = keys[0, :, :count].transpose(0, 1)
+            self.values[place.rows, :, place.columns] = values[0, :, :count].transpose(0, 1)
+            return self.keys, self.values
 
         def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-            return place.width, 0
+            return place.columns_needed, 0
 
         def get_seq_length(self) -> int:
-            return place.width
+            return place.columns_needed
 
         def get_max_length(self) -> int:
             return -1
@@ -255,8 +369,9 @@ def _cache(rows: int, layers: int, place: _Place) -> Any:  # noqa: ANN401 - tran
     return utils.Cache(layers=[RowLayer() for _ in range(layers)])
 
 
-def _register(torch: Any) -> None:  # noqa: ANN401 - torch is a lazily imported module
-    transformers = importlib.import_module("transformers")
+def _attention(torch: Any, place: _Place) -> Any:  # noqa: ANN401 - torch is a lazily imported module
+    """Attention over the rows: the query heads of a group stand beside each other as queries of one key head."""
+    dot = torch.nn.functional.scaled_dot_product_attention
 
     def attend(
         module: Any,  # noqa: ANN401 - a transformers layer
@@ -267,28 +382,32 @@ def _register(torch: Any) -> None:  # noqa: ANN401 - torch is a lazily imported 
         scaling: float | None = None,
         **options: object,
     ) -> tuple[Tensor, None]:
-        """Attention in which the query heads of a group stand beside each other as queries of one key head."""
         if options.get("softcap") is not None or options.get("s_aux") is not None:
             raise NotImplementedError("attention with soft caps or sinks")
-        batch, heads, length, width = query.shape
-        group = heads // key.shape[1]
-        grouped = query.reshape(batch, key.shape[1], group * length, width)
-        mask = attention_mask
-        if group > 1:
-            mask = mask.expand(batch, group, length, mask.shape[-1]).reshape(batch, 1, group * length, -1)
-        output = torch.cat(
-            [
-                torch.nn.functional.scaled_dot_product_attention(part, key, value, attn_mask=seen, scale=scaling)
-                for part, seen in zip(_blocks(torch, grouped), _blocks(torch, mask), strict=True)
-            ],
-            dim=2,
-        )[:, :, : group * length]
-        return output.reshape(batch, heads, length, -1).transpose(1, 2).contiguous(), None
+        _, heads, length, width = query.shape
+        grouped = query[0].reshape(key.shape[1], heads // key.shape[1], length, width)
+        output = torch.zeros((length, heads, width), dtype=query.dtype, device=query.device)
+        if place.writers:
+            keys, values = key[place.slice, :, : place.width], value[place.slice, :, : place.width]
+            asked = query.new_zeros((len(keys), *grouped.shape[:2], width))
+            asked[place.places] = grouped[:, :, place.sources].permute(2, 0, 1, 3)
+            (asked,) = blocks(torch, asked)
+            found = dot(asked, keys, values, attn_mask=place.mask, scale=scaling)[:, :, : grouped.shape[1]]
+            output[place.sources] = found[place.places].reshape(len(place.sources), heads, width)
+        for reader in place.readers:
+            keys, values = key[None, reader.row, :, : reader.width], value[None, reader.row, :, : reader.width]
+            count = reader.stop - reader.start
+            asked = grouped[None, :, :, reader.start : reader.stop].reshape(1, len(grouped), -1, width)
+            parts = zip(blocks(torch, asked), reader.masks, strict=True)
+            found = torch.cat([dot(part, keys, values, attn_mask=mask, scale=scaling) for part, mask in parts], dim=2)
+            found = found[0, :, : grouped.shape[1] * count].reshape(len(grouped), -1, count, width)
+            output[reader.start : reader.stop] = found.permute(2, 0, 1, 3).reshape(count, heads, width)
+        return output[None], None
 
-    transformers.AttentionInterface.register(_ATTENTION, attend)
+    return attend
 
 
-def _blocks(torch: Any, states: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - torch is a lazily imported module
+def blocks(torch: Any, states: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401 - torch is a lazily imported module
     """On a CPU, queries in blocks that the library computes alike, the last one filled up to `ALIGN`."""
     if states.device.type != "cpu":
         return (states,)

@@ -1,0 +1,68 @@
+"""How many requests and how much of finished turns fit the memory that is free."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from safegym.models.weights import library
+
+_ROWS = {"cpu": 32, "cuda": 128}
+_STEP = {"cpu": 512, "cuda": 4096}
+_SHARE = {"cpu": 0.25, "cuda": 0.8}
+"""Of the free memory, what rows and kept turns may take together."""
+_TYPICAL = 4096
+"""Tokens that a row is expected to need; longer ones fit as long as not all are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How it is shared out.
+
+    Attributes:
+        rows: Requests decoded together.
+        cached_tokens: Tokens of finished turns that are kept.
+        step_tokens: Tokens of one forward pass.
+    """
+
+    rows: int
+    cached_tokens: int
+    step_tokens: int
+
+
+def measure(
+    config: Any,  # noqa: ANN401 - transformers has no types
+    dtype: Any,  # noqa: ANN401 - torch has no types
+    device: Any,  # noqa: ANN401 - torch has no types
+    rows: int | None = None,
+    cached_tokens: int | None = None,
+) -> Memory:
+    """Share out what is free after the weights were loaded; half goes to rows, half to kept turns.
+
+    Args:
+        config: The text configuration of a model.
+        dtype: Of keys and values.
+        device: Where they lie.
+        rows: A number of rows that was asked for.
+        cached_tokens: A number of tokens that was asked for.
+    """
+    tokens = int(free_bytes(device) * _SHARE.get(device.type, 0.25) / token_bytes(config, dtype) / 2)
+    typical = min(_TYPICAL, int(getattr(config, "max_position_embeddings", _TYPICAL)))
+    fitting = max(1, min(_ROWS.get(device.type, 8), tokens // typical))
+    return Memory(rows or fitting, cached_tokens or max(tokens, typical), _STEP.get(device.type, 512))
+
+
+def token_bytes(config: Any, dtype: Any) -> int:  # noqa: ANN401 - neither has types
+    """Bytes of the keys and values of one token: 2 x layers x key-value heads x head width x bytes of a number."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * dtype.itemsize)
+
+
+def free_bytes(device: Any) -> int:  # noqa: ANN401 - torch has no types
+    """Memory that is free on a device."""
+    if device.type == "cuda":
+        free: int = library("torch").cuda.mem_get_info(device)[0]
+        return free
+    available: int = library("psutil").virtual_memory().available
+    return available
