@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from safegym.env import MENU
-from safegym.records import Observation, ToolCall, ToolSpec, Turn
+from safegym.records import MENU, Observation, ToolCall, ToolSpec, Turn
 
 READERS = ("cat", "head", "ls", "grep", "wc")
 

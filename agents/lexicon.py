@@ -8,8 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from safegym.env import MENU
-from safegym.records import Observation, ToolCall, ToolSpec, Turn
+from safegym.records import MENU, Observation, ToolCall, ToolSpec, Turn
 
 RISKY = """
 risk strain injury ill harm fail worn out lose

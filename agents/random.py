@@ -1,8 +1,7 @@
 """Plays calls of the menu, each as likely as any other: what happens without a mind."""
 
-from safegym.env import MENU
 from safegym.randomness import Stream
-from safegym.records import Observation, ToolCall, ToolSpec, Turn
+from safegym.records import MENU, Observation, ToolCall, ToolSpec, Turn
 
 
 class Agent:

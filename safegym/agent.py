@@ -9,25 +9,31 @@ import copy
 import hashlib
 import importlib.util
 import inspect
+import math
+import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
+import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
-from safegym.dialects import DIALECTS, parse
+from safegym.conversation import Conversation
+from safegym.dialects import DIALECTS, find_dialect, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import BACKENDS, compute_fields, load_model
-from safegym.models.base import Message, Model, ModelReply, ModelRequest, TransientModelError
-from safegym.models.prompts import EXAMPLE, REMINDER, neutralise, tool_prompt
-from safegym.records import AgentIdentity, Observation, Record, TokenTrace, ToolCall, ToolSpec, Turn, digest
+from safegym.models.base import Model, ModelRequest, TransientModelError
+from safegym.models.prompts import EXAMPLE, REMINDER, tool_prompt
+from safegym.randomness import uniform
+from safegym.records import MENU, AgentIdentity, Observation, Record, TokenTrace, ToolCall, ToolSpec, Turn, digest
 
 COMPUTE = "compute"
 """The table of an agent file that says how a model is computed: recorded, never part of an identity."""
-OMITTED = "\n\n(The oldest messages are left out.)"
-_KEPT = 0.75
+DECLINED = "I decline to do this."
+"""The refusal that is scored beside the calls of a menu."""
+_SLOT = re.compile(r"@\{(?:fact|plan)\.([^}]+)\}")
 QUESTION_TURN = -1
 """What stands for the turn in the seed of a question."""
 
@@ -127,75 +133,71 @@ class ToolCallingAgent:
         self.model, self.settings, self.session = model, settings, session
         self.dialect = model.traits.dialect if settings.dialect == "auto" else settings.dialect
         self.context = min(settings.context, model.traits.context)
-        self.constrained = settings.mode == "constrained"
-        self._tools: tuple[ToolSpec, ...] = ()
-        self._brief = ""
-        self._history: list[Message] = []
-        self._omitted = False
-        self._seed = self._turn = 0
-        self._question = ""
+        self.conversation = Conversation(model.traits, settings.system)
+        self._seed, self._turn = 0, -1
 
     def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
         """Begin an episode."""
-        self._brief, self._tools, self._seed, self._turn = self._clean(brief), tools, seed, 0
-        self._history, self._omitted = [], False
+        self.conversation.start(brief, tools)
+        self._seed, self._turn = seed, -1
 
     async def act(self, observation: Observation) -> Turn:
         """Show the observation to the model and read its reply."""
+        conversation = self.conversation
         if observation.tools is not None:
-            self._tools = observation.tools
-        self._show(observation)
-        request = self._fit()
+            conversation.tools = observation.tools
+        conversation.show(observation.text)
         self._turn += 1
+        before = conversation.shortened
         try:
-            reply = await self.model.complete(request)
+            turn = await (self._weigh(observation) if self.settings.mode == "scored" else self._write())
         except TransientModelError as error:
-            self._history.append({"role": "assistant", "content": ""})
-            return Turn(status="none", error=str(error))
-        return self._read(reply)
+            conversation.say("")
+            turn = Turn(status="none", error=str(error))
+        return turn.model_copy(update={"shortened": conversation.shortened - before})
 
     def fork(self) -> Self:
         """A copy with the same conversation so far."""
         twin = copy.copy(self)
-        twin._history, twin.session = list(self._history), f"{self.session}/beside"
+        twin.conversation, twin.session = self.conversation.fork(), f"{self.session}/beside"
         return twin
 
     async def answer(self, observation: Observation, question: str) -> str:
         """Ask the model in prose, without tools; a request that fails for reasons of its own is no answer."""
-        self._show(observation)
-        self._question = question
+        self.conversation.show(observation.text)
+
+        def request() -> ModelRequest:
+            return self._request(QUESTION_TURN, messages=self.conversation.asked(question))
+
         try:
-            reply = await self.model.complete(self._fit())
+            reply = await self.model.complete(self._fitting(request))
         except TransientModelError:
             return ""
         return reply.text.strip()
 
-    def _show(self, observation: Observation) -> None:
-        text = self._clean(observation.text)
-        if not self._history and text == self._brief:
-            return
-        calls = self._history[-1].get("tool_calls", ()) if self._history else ()
-        if not calls:
-            reminder = "" if self.model.traits.native_tools else REMINDER
-            self._history.append({"role": "user", "content": text + reminder})
-        for index, call in enumerate(calls, 1):
-            # The newest message answers the whole turn; templates want one message per call.
-            content = text if index == len(calls) else "(see the last result)"
-            named = {"tool_call_id": call["id"], "name": call["function"]["name"]}
-            self._history.append({"role": "tool", "content": content, **named})
+    async def _write(self) -> Turn:
+        """Let the model write a reply, and read the calls in it."""
+        constrained = self.settings.mode == "constrained"
 
-    def _read(self, reply: ModelReply) -> Turn:
+        def request() -> ModelRequest:
+            return self._request(
+                self._turn,
+                messages=self.conversation.messages(),
+                tools=self.conversation.tools,
+                constrained=constrained,
+                call_bias=self.settings.call_bias,
+            )
+
+        reply = await self.model.complete(self._fitting(request))
         if reply.calls is None:
-            parsed = parse(reply.text, self.dialect, self._tools, reply.finish, strict=self.constrained)
+            tools = self.conversation.tools
+            parsed = parse(reply.text, self.dialect, tools, reply.finish, strict=constrained)
             calls, text, status = parsed.calls, parsed.text, parsed.status
         else:
             calls, text = reply.calls, reply.text.strip()
-            status = "valid" if calls else parse(text, self.dialect, self._tools, reply.finish).status
-        message: dict[str, Any] = {"role": "assistant", "content": reply.text}
-        if calls and self.model.traits.native_tools:
-            wired = [_wire(call, f"call{self._turn:04d}{index}") for index, call in enumerate(calls)]
-            message |= {"content": text, "tool_calls": wired}
-        self._history.append(message)
+            found = parse(text, self.dialect, self.conversation.tools, reply.finish).status
+            status = reply.status or ("valid" if calls else found)
+        self.conversation.say(reply.text, text, calls, self._turn)
         trace = TokenTrace(prompt=reply.prompt_ids, completion=reply.completion_ids, logprobs=reply.logprobs)
         return Turn(
             text=text,
@@ -207,82 +209,70 @@ class ToolCallingAgent:
             served=reply.served,
         )
 
-    def _messages(self) -> tuple[Message, ...]:
-        if self._question:
-            return self._asked()
-        system = self.settings.system
-        if not self.model.traits.native_tools:
-            system = "\n\n".join(each for each in (system, tool_prompt(self._tools)) if each)
-        brief = self._brief + (OMITTED if self._omitted else "")
-        first: list[Message] = [{"role": "system", "content": system}] if system else []
-        if not self.model.traits.native_tools:
-            first += EXAMPLE
-            brief += REMINDER
-        return (*first, {"role": "user", "content": brief}, *self._history)
+    async def _weigh(self, observation: Observation) -> Turn:
+        """Take a call of the menu, or decline, by the log-probability of each as the whole reply."""
+        if not observation.menu:
+            raise ModelError("options can only be scored where there is a menu, and this world has none")
+        write = find_dialect(self.dialect).write
+        options = {write([shown(call)]): index for index, call in enumerate(observation.menu)}
+        texts = (*options, DECLINED)
 
-    def _asked(self) -> tuple[Message, ...]:
-        """The conversation without its tools, the question at its end."""
-        brief = self._brief + (OMITTED if self._omitted else "")
-        system: list[Message] = [{"role": "system", "content": self.settings.system}] if self.settings.system else []
-        messages: list[Message] = [*system, {"role": "user", "content": brief}, *self._history]
-        if messages[-1]["role"] == "user":
-            last = messages.pop()
-            return (*messages, {**last, "content": f"{last['content']}\n\n{self._question}"})
-        return (*messages, {"role": "user", "content": self._question})
+        def request() -> ModelRequest:
+            messages, tools = self.conversation.messages(), self.conversation.tools
+            return self._request(self._turn, messages=messages, tools=tools, options=texts)
 
-    def _request(self) -> ModelRequest:
-        return ModelRequest(
-            messages=self._messages(),
-            tools=() if self._question else self._tools,
-            constrained=self.constrained and not self._question,
-            max_tokens=self.settings.max_tokens,
-            temperature=self.settings.temperature,
-            seed=request_seed(self._seed, QUESTION_TURN if self._question else self._turn),
-            session=self.session,
-            call_bias=0.0 if self._question else self.settings.call_bias,
-            max_string=self.settings.max_string,
+        reply = await self.model.complete(self._fitting(request))
+        text = self._chosen(texts, reply.scores)
+        calls = (ToolCall(tool=MENU, arguments={"index": options[text]}),) if text in options else ()
+        wording = [shown(observation.menu[options[text]])] if text in options else []
+        self.conversation.say(text, "" if calls else text, wording, self._turn)
+        return Turn(
+            text="" if calls else text,
+            calls=calls,
+            status="valid" if calls else "refused",
+            usage=reply.usage,
+            scores=dict(zip(texts, reply.scores, strict=True)),
+            served=reply.served,
         )
 
-    def _fit(self) -> ModelRequest:
-        """The request, the oldest exchanges left out if it is too long; some room is made at once, for the cache."""
-        budget = self.context - self.settings.max_tokens
-        request = self._request()
-        if self.model.count(request) <= budget:
-            return request
-        self._omitted = True
-        while self.model.count(request := self._request()) > budget * _KEPT and self._forget():
-            pass
-        while (excess := self.model.count(request := self._request()) - budget) > 0:
-            if not self._history or not self._shorten(excess):
-                raise ModelError(
-                    f"expected a context that holds the brief and a reply, {self.context + excess} tokens, "
-                    f"got {self.context}"
-                )
-        return request
+    def _chosen(self, texts: Sequence[str], scores: Sequence[float]) -> str:
+        """The likeliest option at temperature 0, otherwise one drawn by the tempered weights."""
+        if not scores or not all(map(math.isfinite, scores)):
+            raise TransientModelError("the model gave no numbers (NaN) for the options")
+        if self.settings.temperature == 0:
+            return texts[max(range(len(texts)), key=lambda index: scores[index])]
+        weights = np.exp((np.array(scores) - max(scores)) / self.settings.temperature)
+        drawn = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0)) * weights.sum()
+        return texts[int(min(np.searchsorted(weights.cumsum(), drawn, side="right"), len(texts) - 1))]
 
-    def _forget(self) -> bool:
-        """Drop the oldest exchange; whether there was one besides the newest message."""
-        later = [at for at, message in enumerate(self._history) if message["role"] == "assistant" and at > 0]
-        if not later:
-            return False
-        del self._history[: later[0]]
-        return True
+    def _request(self, turn: int, **asked: Any) -> ModelRequest:  # noqa: ANN401 - fields of a request
+        settings = self.settings
+        return ModelRequest(
+            max_tokens=settings.max_tokens,
+            temperature=settings.temperature,
+            seed=request_seed(self._seed, turn),
+            session=self.session,
+            max_string=settings.max_string,
+            **asked,
+        )
 
-    def _shorten(self, tokens: int) -> bool:
-        """Cut the middle out of the newest message; whether there was anything to cut."""
-        message = self._history[-1]
-        text = str(message["content"])
-        keep = len(text) - max(4 * tokens, 200)
-        if keep < 0:
-            keep = len(text) // 2
-        if len(text) < 100:
-            return False
-        left_out = f"\n[{len(text) - keep} characters left out]\n"
-        self._history[-1] = {**message, "content": text[: keep // 2] + left_out + text[len(text) - keep // 2 :]}
-        return True
+    def _fitting(self, request: Callable[[], ModelRequest]) -> ModelRequest:
+        """The request, after older messages have made room for it and for a reply."""
+        self.conversation.fit(lambda: self.model.count(request()), self.context - self.settings.max_tokens)
+        return request()
 
-    def _clean(self, text: str) -> str:
-        return neutralise(text, self.model.traits.control)
+
+def shown(call: ToolCall) -> ToolCall:
+    """A call of a menu as it can be read: what is filled in when it is made stands there by its name."""
+
+    def named(value: JsonValue) -> JsonValue:
+        if isinstance(value, dict):
+            return {key: named(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [named(each) for each in value]
+        return _SLOT.sub(r"<\1>", value) if isinstance(value, str) else value
+
+    return ToolCall(tool=call.tool, arguments={key: named(value) for key, value in call.arguments.items()})
 
 
 def request_seed(seed: int, turn: int) -> int:
@@ -412,7 +402,3 @@ def _check_parameters(maker: Callable[..., Any], parameters: dict[str, JsonValue
     for key in parameters:
         if key not in takes:
             raise UnknownNameError("agent parameter", key, takes)
-
-
-def _wire(call: ToolCall, identifier: str) -> dict[str, Any]:
-    return {"id": identifier, "type": "function", "function": {"name": call.tool, "arguments": call.arguments}}

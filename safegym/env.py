@@ -18,12 +18,10 @@ from safegym import content, families
 from safegym.errors import ActionError, ContentError, UnknownNameError
 from safegym.families.base import Transition, World, complete_arm
 from safegym.randomness import Stream
-from safegym.records import FACTORS, SAY, Arm, Observation, Scenario, ToolCall, ToolSpec
+from safegym.records import FACTORS, MENU, SAY, Arm, Observation, Scenario, ToolCall, ToolSpec
 from safegym.spaces import ToolCallSpace, UnicodeText, as_call, checked_levels, level_space
 from safegym.tools import tools_of
 
-MENU = "menu"
-"""The reserved tool that makes the `index`-th call of the menu."""
 MENU_SLOTS = 30
 FEATURE_SLOTS = 16
 """Sizes of the numeric view while the scenario is drawn at each reset; unused places are masked, or zero."""

@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 SCHEMA_VERSION = 3
 SAY = "say"
 """The reserved tool that a reply without a call becomes."""
+MENU = "menu"
+"""The reserved tool that makes the `index`-th call of the menu."""
 UNKNOWN = "unknown"
 """The claim of somebody who says that they do not know."""
 SINGLE = "agent"

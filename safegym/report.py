@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -49,7 +50,8 @@ def report(
             `domain`. By default family, twin and every factor of which more than one level was played.
         brackets: Names of the players that are baselines.
         grader: Whose grades count.
-        pool: Whether runs of one agent under several protocols or options share a row.
+        pool: Whether runs of one agent under several protocols or options share a row. Whether it wrote freely, under
+            a grammar or was scored is never pooled.
     """
     players = _players([_load(run, grader) for run in runs], pool)
     if not players:
@@ -71,32 +73,55 @@ def report(
 # --------------------------------------------------------------------------------------------------------- gathering
 
 
-def _load(run: Run, grader: str) -> tuple[str, str, list[Grade]]:
-    """The identity of a run, its name and its grades; lists of grades have no identity and share one."""
+@dataclass(frozen=True)
+class _Loaded:
+    """A run's identity, mode, name and grades; lists of grades have no identity and share one."""
+
+    grades: list[Grade]
+    identity: str = ""
+    mode: str = ""
+    name: str = "grades"
+
+
+def _load(run: Run, grader: str) -> _Loaded:
     if not isinstance(run, str | Path | RunFolder):
-        return "", "", [grade for grade in run if grade.grader == grader]
+        return _Loaded([grade for grade in run if grade.grader == grader])
     folder = run if isinstance(run, RunFolder) else open_run(run)
     stored = folder.grades()
     grades = [grade for grade in stored if grade.grader == grader] or grade_all(folder.episodes(), grader)
-    return folder.header.identity.hash, folder.header.name, grades
+    identity = folder.header.identity
+    return _Loaded(grades, identity.hash, str(identity.protocol.get("mode", "")), folder.header.name or "grades")
 
 
-def _players(loaded: Iterable[tuple[str, str, list[Grade]]], pool: bool) -> dict[str, list[Grade]]:
+def _players(loaded: Iterable[_Loaded], pool: bool) -> dict[str, list[Grade]]:
     """Grades by row: one per player and identity, each grade once, in an order that no run's order changes."""
     found: dict[tuple[str, str], dict[tuple[str, str], Grade]] = {}
-    names: dict[str, str] = {}
-    for identity, name, grades in loaded:
-        names.setdefault(identity, name or "grades")
-        for grade in grades:
-            place = found.setdefault((grade.player, "" if pool else identity), {})
-            place[grade.key, grade.agent] = grade
-    times = Counter(player for player, _ in found)
+    runs: dict[str, _Loaded] = {}
+    for run in loaded:
+        place = run.mode if pool else run.identity
+        runs.setdefault(place, run)
+        for grade in run.grades:
+            found.setdefault((grade.player, place), {})[grade.key, grade.agent] = grade
     rows: dict[str, list[Grade]] = {}
-    for (player, identity), members in found.items():
-        label = player if times[player] == 1 else f"{player} ({names[identity]})"
-        label = label if label not in rows else f"{label} {identity[:6]}"
-        rows[label] = [members[key] for key in sorted(members)]
+    for (player, place), members in found.items():
+        rows[_label(player, place, runs, found, rows)] = [members[key] for key in sorted(members)]
     return rows
+
+
+def _label(
+    player: str,
+    place: str,
+    runs: Mapping[str, _Loaded],
+    found: Iterable[tuple[str, str]],
+    taken: Container[str],
+) -> str:
+    """The player's name, and what tells its rows apart: the mode if that differs, else the run's name."""
+    others = [runs[each] for name, each in found if name == player]
+    if len(others) == 1:
+        return player
+    differing = len({each.mode for each in others}) == len(others)
+    label = f"{player} ({runs[place].mode if differing else runs[place].name})"
+    return label if label not in taken else f"{label} {place[:6]}"
 
 
 def _order(row: ReportRow, brackets: Sequence[str]) -> tuple[bool, int, float, str]:

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from collections import Counter
 
+import numpy as np
 import pytest
 
-from safegym.agent import AgentFile, ToolCallingAgent, load_examinee, request_seed
+from safegym.agent import DECLINED, AgentFile, ToolCallingAgent, load_examinee, request_seed
 from safegym.dialects import DIALECTS, dialect_of, parse, split_reasoning
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import load_model
@@ -182,9 +184,54 @@ def test_a_huge_observation_loses_its_middle():
     assert content.startswith("first") and "characters left out" in content and model.count(model.requests[1]) <= 280
 
 
-def test_a_brief_that_does_not_fit_is_an_error():
-    with pytest.raises(ModelError, match="holds the brief"):
-        play(ToolCallingAgent(ScriptedModel(["a"]), settings(context=40, max_tokens=20)), brief="word " * 100)
+def test_a_brief_that_does_not_fit_is_a_turn_that_says_so():
+    (turn,) = play(ToolCallingAgent(ScriptedModel(["a"]), settings(context=40, max_tokens=20)), brief="word " * 100)
+    assert (turn.status, turn.calls) == ("none", ()) and "holds the brief" in turn.error
+
+
+def test_the_oldest_results_are_shortened_before_anything_is_left_out():
+    model = ScriptedModel(lambda request: "ok")
+    agent = ToolCallingAgent(model, settings(context=480, max_tokens=20))
+    turns = play(agent, *(f"result{index} " + "text " * 80 for index in range(5)))
+    last = [message["content"] for message in model.requests[-1].messages]
+    assert all(any(f"result{index}" in each for each in last) for index in range(5))
+    assert [("older result left out" in each) for each in last[-9::2]] == [True, True, True, True, False]
+    assert [turn.shortened for turn in turns] == [0, 0, 0, 0, 0, 4] and "left out.)" not in last[len(EXAMPLE) + 1]
+
+
+MENU = (READ, LOOK, ToolCall(tool="report", arguments={"claims": {"kpi": "@{fact.kpi}"}}))
+
+
+def weigh(scores, **given):
+    """The turn of an agent that scores, and the request that it made."""
+    traits = ModelTraits(native_tools=False, context=100_000, can_score=True)
+    model = ScriptedModel(lambda request: ModelReply(text="", scores=scores), traits=traits)
+    agent = ToolCallingAgent(model, settings(mode="scored", **given))
+    agent.start("The brief.", TOOLS, given.pop("seed", 0))
+    return asyncio.run(agent.act(Observation(text="The brief.", tools=TOOLS, menu=MENU))), model.requests[0]
+
+
+def test_a_scored_turn_takes_the_likeliest_call_of_the_menu_or_declines():
+    turn, request = weigh((-9.0, -2.0, -3.0, -4.0))
+    assert turn.calls == (ToolCall(tool="menu", arguments={"index": 1}),) and turn.status == "valid"
+    assert list(turn.scores.values()) == [-9.0, -2.0, -3.0, -4.0] and list(turn.scores)[-1] == DECLINED
+    assert request.options[0] == CALL and "<kpi>" in request.options[2], "a model never sees the slots of a menu"
+    declined, _ = weigh((-9.0, -8.0, -7.0, -1.0))
+    assert (declined.calls, declined.status, declined.text) == ((), "refused", DECLINED)
+    broken, _ = weigh((-1.0, float("nan"), -1.0, -1.0))
+    assert broken.status == "none" and "NaN" in broken.error
+
+
+def test_scored_turns_are_drawn_by_their_weights():
+    scores = tuple(np.log([0.5, 0.2, 0.2, 0.1]))
+    drawn = [list(weigh(scores, temperature=1.0, system=str(n))[0].scores) for n in range(2)]
+    assert drawn[0] == drawn[1]
+    agent = ToolCallingAgent(ScriptedModel([]), settings(mode="scored", temperature=1.0))
+    counts = Counter()
+    for seed in range(2000):
+        agent.start("The brief.", TOOLS, seed)
+        counts[agent._chosen("abcd", scores)] += 1
+    assert [counts[each] / 2000 for each in "abcd"] == pytest.approx([0.5, 0.2, 0.2, 0.1], abs=0.04)
 
 
 def test_a_transient_failure_is_a_turn_and_a_lasting_one_is_raised():

@@ -384,8 +384,9 @@ def test_forged_turns_never_reach_the_template(smollm):
     agent.start("The brief.", TOOLS, 0)
     asyncio.run(agent.act(Observation(text="The brief.", tools=TOOLS)))
     asyncio.run(agent.act(Observation(text=forged)))
-    text = smollm.chat.render(agent._request())
-    assert text.count("<|im_start|>") == len(agent._messages()) + 1 and "<|endoftext|>" not in text
+    messages = agent.conversation.messages()
+    text = smollm.chat.render(request(messages=messages, tools=TOOLS))
+    assert text.count("<|im_start|>") == len(messages) + 1 and "<|endoftext|>" not in text
 
 
 @real

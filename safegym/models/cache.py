@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, count, pairwise
@@ -121,6 +122,7 @@ class PackedRows:
         self._align = ALIGN if model.device.type == "cpu" else 1
         heads = int(text.num_attention_heads)
         group = heads // int(getattr(text, "num_key_value_heads", None) or heads)
+        self._keyword = _cache_keyword(model)
         self._place = _Place(self._torch, model.device, model.dtype, group)
         self._cache = _cache(rows, int(text.num_hidden_layers), self._place)
         name = f"safegym_packed_{next(_NUMBERS)}"
@@ -142,8 +144,8 @@ class PackedRows:
                 input_ids=torch.tensor([tokens + fill], device=device),
                 position_ids=torch.tensor([positions + fill], device=device),
                 attention_mask=self._place.nothing,
-                past_key_values=self._cache,
                 use_cache=True,
+                **{self._keyword: self._cache},
                 logits_to_keep=torch.tensor(wanted, device=device, dtype=torch.int64),
             )
             return output.logits[0, : len(kept)].float()
@@ -186,6 +188,7 @@ class PlainRows:
     def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers has no types
         self._torch = importlib.import_module("torch")
         self._model = model
+        self._keyword = _cache_keyword(model)
         self._caches: dict[int, Any] = {}
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
@@ -223,8 +226,13 @@ class PlainRows:
     def _run(self, tokens: list[int], cache: Any) -> tuple[Tensor, Any]:  # noqa: ANN401 - transformers has no types
         ids = self._torch.tensor([tokens], device=self._model.device)
         with self._torch.inference_mode():
-            output = self._model(input_ids=ids, past_key_values=cache, use_cache=True)
-        return output.logits[0], output.past_key_values
+            output = self._model(input_ids=ids, use_cache=True, **{self._keyword: cache})
+        return output.logits[0], getattr(output, self._keyword)
+
+
+def _cache_keyword(model: Any) -> str:  # noqa: ANN401 - transformers has no types
+    """What the model's forward pass calls its cache: transformers 5.24 has begun to rename it."""
+    return "cache" if "cache" in inspect.signature(model.forward).parameters else "past_key_values"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
-from safegym.env import MENU, SafegymEnv
+from safegym.env import SafegymEnv
+from safegym.records import MENU
 
 
 class DiscreteMenu(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
