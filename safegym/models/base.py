@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from pydantic import JsonValue
 
 from safegym.errors import ModelError
-from safegym.records import Served, ToolCall, ToolSpec, Usage
+from safegym.records import ParseStatus, Served, ToolCall, ToolSpec, Usage
 
 Message: TypeAlias = Mapping[str, Any]
 """A chat message as Hugging Face templates take it: `role` (system, user, assistant, tool) and `content`.
@@ -63,6 +63,7 @@ class ModelReply:
         text: The reply without its reasoning, markup of calls included.
         reasoning: What it thought before, where the model tells the two apart.
         calls: The calls, from a backend that parses them itself; None where `text` is still to be parsed.
+        status: How a backend that parses calls itself has read them; None where that is still to be told.
         finish: `length` if `max_tokens` cut the reply.
         usage: Tokens of the prompt and of the reply, and their price.
         prompt_ids: Token ids of the prompt, empty where the backend does not tell.
@@ -76,6 +77,7 @@ class ModelReply:
     text: str
     reasoning: str = ""
     calls: tuple[ToolCall, ...] | None = None
+    status: ParseStatus | None = None
     finish: Literal["stop", "length"] = "stop"
     usage: Usage = field(default_factory=Usage)
     prompt_ids: tuple[int, ...] = ()
