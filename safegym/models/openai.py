@@ -65,6 +65,8 @@ _MOST_OF_AN_ERROR = 1 << 16
 _SESSIONS = 4096
 _AROUND = 12
 """Characters that a template writes around a message."""
+_LONGER = 1.25
+"""How much longer a prompt is believed to be after the server has found it too long."""
 _PIECES, _SLACK = 8, 64
 """A stream of more pieces than eight for a token, and some, is cut: its server does not stop at `max_tokens`."""
 
@@ -181,7 +183,7 @@ class OpenAIModel:
             async with self._connections.open() as (client, gate):
                 reply, attempts = await self._insist(client, gate, request)
         except TooLongError as error:
-            self._learn(request, max(self.count(request), self.traits.context))
+            self._learn(request, _LONGER * self.count(request))
             raise TooLongError(self._tell(error)) from None
         except ModelError as error:
             raise type(error)(self._tell(error)) from None
@@ -318,7 +320,7 @@ class OpenAIModel:
         shown = request.tools if self._compute.native_tools else ()
         return written + sum(len(json.dumps(tool.as_function())) for tool in shown)
 
-    def _learn(self, request: ModelRequest, tokens: int) -> None:
+    def _learn(self, request: ModelRequest, tokens: float) -> None:
         """Remember how many tokens a session's prompt really had."""
         if request.session:
             self._ratios[request.session] = tokens / max(self._characters(request), 1)
