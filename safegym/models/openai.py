@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,19 +18,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from safegym.errors import ContentError, ModelError, hint
+from safegym.errors import ModelError, hint
 from safegym.models.base import ModelReply, ModelRequest, ModelTraits, TransientModelError
 from safegym.models.transport import (
+    CHAT,
+    LOCAL,
     AttemptFailedError,
     Connections,
     Patience,
     TooLongError,
+    address,
     check_status,
     events,
     hidden,
     httpx_library,
+    key_from,
     parsed,
-    public_url,
     read_body,
     words,
 )
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 
 BASE_URL = "SAFEGYM_BASE_URL"
 """The environment variable that holds the URL of a server, for agents that name none."""
-LOCAL = "http://127.0.0.1:8000/v1"
 DEFAULT_KEY = "OPENAI_API_KEY"
 DEFAULT_CONTEXT = 32768
 CHARACTERS = 3.5
@@ -60,7 +61,6 @@ CONTROL = (
 
 _RESERVED = ("model", "messages", "tools", "tool_choice", "stream", "n")
 _CONTEXT_FIELDS = ("max_model_len", "context_length", "context_window")
-_CHAT = "/chat/completions"
 _MOST_OF_AN_ERROR = 1 << 16
 _SESSIONS = 4096
 _AROUND = 12
@@ -72,9 +72,10 @@ _PIECES, _SLACK = 8, 64
 
 
 class Compute(Record):
-    """Where a model is computed and how it is asked. `extra_body` and `omit` change what is computed: they are part of
-    an agent's identity, all else is not.
-    """  # noqa: D205 - one thought
+    """Where a model is computed and how it is asked.
+
+    `extra_body` and `omit` change what is computed: they are part of an agent's identity, all else is not.
+    """
 
     base_url: str = ""
     """Where the server is, up to `/v1`; by default `SAFEGYM_BASE_URL`, else http://127.0.0.1:8000/v1."""
@@ -139,8 +140,8 @@ class OpenAIModel:
     def __init__(self, model: str, compute: Compute) -> None:
         httpx = httpx_library()
         given = compute.base_url or os.environ.get(BASE_URL) or LOCAL
-        url, user, self._shown = _address(given)
-        key = _key(compute)
+        url, user, self._shown = address(given)
+        key = key_from(compute.key_env, required=compute.key_env != DEFAULT_KEY)
         self._compute, self._url = compute, url
         self._has_key = bool(key)
         self._secrets = tuple(each for each in (key, *user) if len(each) > 3)
@@ -150,7 +151,7 @@ class OpenAIModel:
             "auth": user or None,
             "timeout": waits,
             "limits": httpx.Limits(max_connections=None),
-            "verify": httpx.create_ssl_context() if url.scheme == "https" else False,
+            "verify": httpx.create_ssl_context(),
         }
         self._connections = Connections(compute.concurrency, settings)
         self._patience = Patience(compute.retries, compute.backoff, compute.longest_wait)
@@ -175,7 +176,10 @@ class OpenAIModel:
         return round(self._characters(request) * self._ratios.get(request.session, 1 / CHARACTERS))
 
     async def complete(self, request: ModelRequest) -> ModelReply:
-        """Answer one request, with as many attempts as it takes and is allowed."""
+        """Answer one request, with as many attempts as it takes and is allowed.
+
+        `served.seconds` count from the asking, so that waiting for a place and pauses are in them.
+        """
         if request.constrained or request.options:
             raise ModelError(f"{self.name}: a server can neither constrain replies nor score options")
         started = time.perf_counter()
@@ -236,7 +240,7 @@ class OpenAIModel:
             if not pieces.pieces:
                 raise AttemptFailedError(f"no reply within {self._compute.timeout:g} s") from None
             data = pieces.cut()
-        except (httpx.HTTPError, httpx.StreamError) as error:
+        except (httpx.HTTPError, httpx.StreamError, RecursionError) as error:
             raise AttemptFailedError(f"{type(error).__name__} {error}".strip()) from None
         try:
             return read_reply(data)
@@ -330,19 +334,19 @@ class OpenAIModel:
 
     def _priced(self, request: ModelRequest, reply: ModelReply) -> Usage:
         """The usage, estimated where the server does not tell it, and its cost."""
-        told, written = reply.usage, len(reply.text) + len(reply.reasoning) + sum(map(len, map(str, reply.calls or ())))
-        prompt = told.prompt_tokens or self.count(request)
-        completion = told.completion_tokens or round(written / CHARACTERS)
+        written = "".join((reply.text, reply.reasoning, *map(str, reply.calls or ())))
+        prompt = reply.usage.prompt_tokens or self.count(request)
+        completion = reply.usage.completion_tokens or round(len(written) / CHARACTERS)
         cost = (prompt * self._compute.price_prompt + completion * self._compute.price_completion) / 1e6
         return Usage(prompt_tokens=prompt, completion_tokens=completion, cost=cost)
 
     def _list_models(self, settings: dict[str, Any]) -> dict[str, dict[str, JsonValue]]:
         """What the server lists, by name; nothing where it lists none."""
         httpx = httpx_library()
-        url = self._url.copy_with(path=self._url.path.removesuffix(_CHAT) + "/models")
+        url = self._url.copy_with(path=self._url.path.removesuffix(CHAT) + "/models")
         try:
             with httpx.Client(**settings) as client:
-                response = client.get(url)
+                response = client.get(url, timeout=self._compute.connect_timeout)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ModelError(
                 f"no server answers at {self._shown}: {hidden(str(error), self._secrets)}; start one, "
@@ -378,32 +382,6 @@ class OpenAIModel:
 def load(model: str, compute: Compute) -> OpenAIModel:
     """A model by the name that its server knows."""
     return OpenAIModel(model, compute)
-
-
-def _address(url: str) -> tuple[Any, tuple[str, str] | tuple[()], str]:
-    """The URL of chat completions without user and password, these two, and what may be shown of it."""
-    httpx = httpx_library()
-    try:
-        parsed = httpx.URL(url)
-        shown = public_url(url)
-    except (httpx.InvalidURL, ValueError):
-        raise ContentError("compute", "base_url", f"expected a URL such as {LOCAL}, got something else") from None
-    if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ContentError("compute", "base_url", f"expected a URL such as {LOCAL}, got {shown!r}")
-    user = (parsed.username, parsed.password) if parsed.userinfo else ()
-    path = parsed.path.rstrip("/").removesuffix(_CHAT) + _CHAT
-    return parsed.copy_with(userinfo=b"", path=path), user, shown
-
-
-def _key(compute: Compute) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*", compute.key_env, re.ASCII):
-        raise ContentError("compute", "key_env", "expected the name of an environment variable, never the key itself")
-    key = os.environ.get(compute.key_env, "").strip()
-    if not key and compute.key_env != DEFAULT_KEY:
-        raise ModelError(f"the environment variable {compute.key_env}, which key_env names, is not set")
-    if not (key.isascii() and key.isprintable()):
-        raise ModelError(f"the environment variable {compute.key_env} holds characters that no key has")
-    return key
 
 
 def _context(entry: Mapping[str, JsonValue]) -> int | None:

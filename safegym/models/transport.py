@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import os
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -15,13 +16,15 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from safegym.errors import MissingExtraError, ModelError
+from safegym.errors import ContentError, MissingExtraError, ModelError
 from safegym.models.base import TransientModelError
 from safegym.randomness import stream_number, uniform
 
 if TYPE_CHECKING:
     import httpx
 
+LOCAL = "http://127.0.0.1:8000/v1"
+CHAT = "/chat/completions"
 MOST_BYTES = 1 << 26
 """The most that is read of one response."""
 _TOLD = 300
@@ -144,6 +147,41 @@ def public_url(url: str) -> str:
     """A URL without user, password, query and fragment."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def address(url: str) -> tuple[httpx.URL, tuple[str, str] | tuple[()], str]:
+    """The URL of chat completions without user and password, these two, and what may be shown of it.
+
+    Raises:
+        ContentError: If it is no URL of a server.
+    """
+    httpx = httpx_library()
+    expected = f"expected a URL such as {LOCAL}"
+    try:
+        given, shown = httpx.URL(url), public_url(url)
+    except (httpx.InvalidURL, ValueError):
+        raise ContentError("compute", "base_url", f"{expected}, got something else") from None
+    if given.scheme not in ("http", "https") or not given.host:
+        raise ContentError("compute", "base_url", f"{expected}, got {shown!r}")
+    user = (given.username, given.password) if given.userinfo else ()
+    return given.copy_with(userinfo=b"", path=given.path.rstrip("/").removesuffix(CHAT) + CHAT), user, shown
+
+
+def key_from(variable: str, *, required: bool) -> str:
+    """The key that an environment variable holds; nothing where it is not set.
+
+    Raises:
+        ContentError: If the key itself was given.
+        ModelError: If it cannot be a key, or is required and not set.
+    """
+    if not re.fullmatch(r"[A-Za-z_]\w*", variable, re.ASCII):
+        raise ContentError("compute", "key_env", "expected the name of an environment variable, never the key itself")
+    key = os.environ.get(variable, "").strip()
+    if required and not key:
+        raise ModelError(f"the environment variable {variable}, which key_env names, is not set")
+    if not (key.isascii() and key.isprintable()):
+        raise ModelError(f"the environment variable {variable} holds characters that no key has")
+    return key
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:
