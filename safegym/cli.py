@@ -364,7 +364,7 @@ def _changed_fields(agents: dict[str, Path], given: list[str] | None, others: di
     if fields and not files:
         raise ContentError("--with", "", f"expected an agent that is a TOML file, got {', '.join(agents)}")
     for file in files.values() if fields else ():
-        read_agent_file(file, fields | others)
+        read_agent_file(file, others | fields)
     return {name: fields if name in files else {} for name in agents}
 
 
