@@ -93,7 +93,7 @@ class AgentFile(Record):
     """The fields of `agents/<name>.toml`."""
 
     model: str
-    """A folder, a hub id or `wheel:<distribution>`; for other backends what they take."""
+    """A folder, a hub id or `wheel:<distribution>`; the name that a server knows; for other backends what they take."""
     backend: str = "hf"
     """A name of `safegym.models.BACKENDS`."""
     mode: Literal["free", "constrained", "scored"] = "free"
@@ -195,8 +195,7 @@ class ToolCallingAgent:
             calls, text, status = parsed.calls, parsed.text, parsed.status
         else:
             calls, text = reply.calls, reply.text.strip()
-            found = parse(text, self.dialect, self.conversation.tools, reply.finish).status
-            status = reply.status or ("valid" if calls else found)
+            status = reply.status or ("valid" if calls else parse(text, self.dialect, finish=reply.finish).status)
         self.conversation.say(reply.text, text, calls, self._turn)
         trace = TokenTrace(prompt=reply.prompt_ids, completion=reply.completion_ids, logprobs=reply.logprobs)
         return Turn(
@@ -351,7 +350,7 @@ def read_agent_file(file: Path, parameters: dict[str, JsonValue]) -> AgentFile:
     fields = compute_fields(raw.get("backend", "hf")) if raw.get("backend", "hf") in BACKENDS else ()
     for key in others:
         if key not in fields:
-            raise UnknownNameError("agent parameter", key, (*AgentFile.model_fields, *fields))
+            raise UnknownNameError(f"parameter of the agent {file.stem}", key, (*AgentFile.model_fields, *fields))
     if others:
         raw[COMPUTE] = {**raw.get(COMPUTE, {}), **others}
     try:

@@ -41,6 +41,10 @@ SHELL_HELP = (
     "Shell of the worlds that have one: embedded (needs nothing) or bubblewrap (real bash in a sandbox, Linux)."
 )
 OPTION_HELP = "A family's option, as name=value."
+WITH_HELP = (
+    "A field of the named agents' TOML files, or of their compute table, as name=value; the value is read as TOML or "
+    "JSON where it is that, else as text."
+)
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
 
 
@@ -85,7 +89,8 @@ def show(
 @app.command(
     epilog="Examples: `safegym run quick --agent smollm2` · "
     "`safegym run night_porters --agent oracle,idle --arm stakes=human,control --seeds 0-9` · "
-    "`safegym run quick --agent hf --model ./my-model`"
+    "`safegym run quick --agent hf --model ./my-model` · "
+    "`safegym run quick --agent openai --model qwen3 --with base_url=http://localhost:11434/v1 --with max_tokens=2048`"
 )
 def run(
     work: Annotated[
@@ -108,7 +113,10 @@ def run(
     ] = True,
     tokens: Annotated[bool, typer.Option(help="Keep the token ids and log-probabilities of every turn.")] = True,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
-    model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model of the agents `hf` (a folder or a hub id) and `openai` (a server's name).")
+    ] = None,
+    fields: Annotated[list[str] | None, typer.Option("--with", help=WITH_HELP)] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played and write nothing.")] = False,
     as_json: AsJSON = False,
@@ -126,21 +134,19 @@ def run(
     settings: dict[str, Any] = {"arms": _arms(arm), "options": chosen, "seeds": _seeds(seeds)}
     settings |= {"repeats": repeats, "limit": limit, "data": data}
     plan = make_plan(target, **settings)
-    for each in agents:
-        content.find_agent(each)
+    parameters: dict[str, Any] = {} if model is None else {"model": model}
+    changed = _changed_fields({each: content.find_agent(each) for each in agents}, fields, parameters)
     folders = [_folder(out, plan.name, each, len(agents)) for each in agents]
     for problem in plan.problems:
         _say(problem)
     if dry_run:
         _tell_plan(plan, agents, folders, as_json)
         raise typer.Exit(1 if plan.problems else 0)
-    settings |= {"parallel": parallel, "questions": questions, "tokens": tokens} | (
-        {} if model is None else {"model": model}
-    )
+    settings |= {"parallel": parallel, "questions": questions, "tokens": tokens} | parameters
     results = []
     with nullcontext() if as_json else run_progress() as tell:
         for each, folder in zip(agents, folders, strict=True):
-            results.append(play(target, each, out=folder, progress=tell, **settings))
+            results.append(play(target, each, out=folder, progress=tell, **settings | changed[each]))
     summary = report(*(each.folder for each in results))
     errors = [end.error for each in results for played in each.episodes for end in played.endings.values() if end.error]
     if as_json:
@@ -346,6 +352,37 @@ def _pairs(flag: str, given: list[str] | None) -> Iterable[tuple[str, str]]:
         if not (name and equals and value):
             raise ContentError(flag, "", f"expected name=value, got {each!r}")
         yield name.strip(), value.strip()
+
+
+def _changed_fields(agents: dict[str, Path], given: list[str] | None, others: dict[str, Any]) -> dict[str, Any]:
+    """The fields that `--with` replaces, by agent: every agent that is a TOML file must have all of them."""
+    from safegym.agent import read_agent_file
+    from safegym.errors import ContentError
+
+    fields = {name: _value(text) for name, text in _pairs("--with", given)}
+    files = {name: file for name, file in agents.items() if file.suffix == ".toml"}
+    if fields and not files:
+        raise ContentError("--with", "", f"expected an agent that is a TOML file, got {', '.join(agents)}")
+    for file in files.values() if fields else ():
+        read_agent_file(file, others | fields)
+    return {name: fields if name in files else {} for name in agents}
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - whatever a field takes
+    """A value as TOML or JSON writes it, else the text itself."""
+    import tomllib
+
+    def as_toml(text: str) -> object:
+        return tomllib.loads(f"value = {text}")["value"]
+
+    for read in (as_toml, json.loads):
+        try:
+            value = read(text)
+            json.dumps(value, allow_nan=False)
+        except (ValueError, TypeError):
+            continue
+        return value
+    return text
 
 
 def _seeds(text: str | None) -> list[int] | None:

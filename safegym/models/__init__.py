@@ -18,6 +18,7 @@ from safegym.models.base import Model
 
 BACKENDS: dict[str, str] = {
     "hf": "safegym.models.hf",
+    "openai": "safegym.models.openai",
     "scripted": "safegym.models.scripted",
 }
 """Every backend with its module."""
