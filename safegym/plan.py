@@ -39,10 +39,6 @@ class Plan:
     limit: int | None = None
     problems: tuple[str, ...] = ()
     """What could not be read of a paper's files, and is not played."""
-    questions: bool = True
-    """Whether copies of the agents are asked what the families ask beside an episode."""
-    tokens: bool = True
-    """Whether the token ids and log-probabilities of turns are kept."""
 
 
 def make_plan(
