@@ -85,7 +85,8 @@ def show(
 @app.command(
     epilog="Examples: `safegym run quick --agent smollm2` · "
     "`safegym run night_porters --agent oracle,idle --arm stakes=human,control --seeds 0-9` · "
-    "`safegym run quick --agent hf --model ./my-model`"
+    "`safegym run quick --agent hf --model ./my-model` · "
+    "`safegym run standard --agent smollm2 --engine ray --workers 4`"
 )
 def run(
     work: Annotated[
@@ -108,6 +109,10 @@ def run(
     ] = True,
     tokens: Annotated[bool, typer.Option(help="Keep the token ids and log-probabilities of every turn.")] = True,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
+    engine: Annotated[str, typer.Option(help="Where episodes are played: local, or ray (a cluster).")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers of ray; one per GPU, else one per two processors, by default.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played and write nothing.")] = False,
@@ -134,6 +139,7 @@ def run(
     if dry_run:
         _tell_plan(plan, agents, folders, as_json)
         raise typer.Exit(1 if plan.problems else 0)
+    settings |= {"engine": engine, "workers": workers}
     settings |= {"parallel": parallel, "questions": questions, "tokens": tokens} | (
         {} if model is None else {"model": model}
     )
