@@ -19,10 +19,9 @@ from safegym.episodes import Played, Terms
 from safegym.errors import SafegymError
 from safegym.graders import grade_all
 from safegym.log import RunFolder, RunHeader, start_run
-from safegym.plan import Job, Plan, make_plan
+from safegym.plan import Job, Plan, make_plan, shell_of
 from safegym.recording import Recorder, episode_key, reset_options
 from safegym.records import SINGLE, AgentIdentity, Arm, Episode, Grade, Identity, Scenario, ToolCall, Turn
-from safegym.shell import open_shell
 
 if TYPE_CHECKING:
     import pandas
@@ -123,8 +122,8 @@ def run(
 def make_identity(plan: Plan, profile: Profile) -> Identity:
     """The identity of a run."""
     options = plan.options | ({} if plan.limit is None else {"limit": plan.limit})
-    shell = open_shell(str(plan.options.get("shell", "embedded"))).name
-    return Identity(agents={SINGLE: profile.identity}, protocol=profile.protocol, options=options, shell=shell)
+    agents, shell = {SINGLE: profile.identity}, shell_of(plan.options)
+    return Identity(agents=agents, protocol=profile.protocol, options=options, shell=shell)
 
 
 def walk(

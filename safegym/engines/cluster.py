@@ -14,6 +14,12 @@ from safegym.errors import EngineError, MissingExtraError
 STORE = 100_000_000
 """Bytes of shared memory of a cluster that is started here; an episode is a few kilobytes."""
 
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what Ray tells of lost workers it prints on stdout, unless it is skipped
+}
+"""What keeps Ray from speaking where a run does, read by Ray when it is imported."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -66,7 +72,8 @@ def connected() -> Iterator[Any]:
         MissingExtraError: If Ray is not installed.
         EngineError: If the cluster cannot be reached.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 from safegym import content
@@ -23,6 +24,8 @@ from safegym.plan import Job
 
 TRIES = 3
 """How often a job may lose its worker, and an agent be loaded in vain, before that is the job's or agent's fault."""
+TOLD = 300
+"""How many characters are told of what Ray says of a lost worker."""
 
 
 class _LostError(Exception):
@@ -174,7 +177,7 @@ class RayEngine:
         except self.ray.exceptions.RayTaskError:  # a bug, which no other worker would be without
             raise
         except self.ray.exceptions.RayError as error:
-            raise _LostError(" ".join(str(error).split())) from error
+            raise _LostError(shorten(str(error), TOLD)) from error
         if isinstance(found, SafegymError):
             raise found
         return found

@@ -17,8 +17,9 @@ from safegym import __version__
 from safegym.agent import Examinee, load_examinee
 from safegym.engines.base import Candidate, Profile, profile_of
 from safegym.episodes import Played, Terms, play_episode
-from safegym.errors import ContentError, SafegymError
-from safegym.plan import Job
+from safegym.errors import ContentError, EngineError, SafegymError
+from safegym.plan import Job, shell_of
+from safegym.records import Identity
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Worker:
     def __init__(self) -> None:
         self.node = socket.gethostname()
         self.examinee: Examinee | None = None
+        self.shell = ""
 
     async def load(self, shipment: Shipment) -> Loaded | SafegymError:
         """Load the agent."""
@@ -68,11 +70,19 @@ class Worker:
         """Play one episode."""
         assert self.examinee is not None, "a worker loads before it plays"
         try:
+            self._check_shell(terms.identity)
             played = await play_episode(job, self.examinee, terms)
         except SafegymError as error:
             return error
         where: dict[str, JsonValue] = {"node": self.node, "process": os.getpid()}
         return replace(played, timing=played.timing | where)
+
+    def _check_shell(self, identity: Identity) -> None:
+        self.shell = self.shell or shell_of(identity.options)
+        if self.shell != identity.shell:
+            raise EngineError(
+                f"expected the shell {identity.shell!r} on every node, found {self.shell!r} on {self.node}"
+            )
 
     def _load(self, shipment: Shipment) -> Examinee:
         """Load the agent from its own file where this node has the same, else from a copy."""
