@@ -41,6 +41,7 @@ SHELL_HELP = (
     "Shell of the worlds that have one: embedded (needs nothing) or bubblewrap (real bash in a sandbox, Linux)."
 )
 OPTION_HELP = "A family's option, as name=value."
+INTERRUPTED = 130
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
 
 
@@ -302,8 +303,7 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        _say("Interrupted; the finished episodes are kept, and the same command finishes the rest.")
-        sys.exit(130)
+        code = INTERRUPTED
     except SafegymError as error:
         _say(f"safegym: {error}")
         sys.exit(2)
@@ -312,6 +312,8 @@ def main() -> NoReturn:
             raise
         error.show()  # a usage error of whichever click typer carries
         sys.exit(2)
+    if code == INTERRUPTED:  # typer returns it where it was inside a command
+        _say("Interrupted; the finished episodes are kept, and the same command finishes the rest.")
     sys.exit(code if isinstance(code, int) else 0)
 
 

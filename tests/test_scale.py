@@ -216,14 +216,16 @@ def test_an_interrupted_run_ends_its_workers_and_keeps_its_episodes(cluster, tmp
                "--out", str(folder), "--json"]  # fmt: skip
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": cluster.address}
     started = subprocess.Popen(
-        [*command, "--engine", "ray", "--parallel", "2"], env=environment, stderr=subprocess.DEVNULL
+        [*command, "--engine", "ray", "--parallel", "2"], env=environment, stderr=subprocess.PIPE
     )
     file = folder / "episodes.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (not file.exists() or file.read_bytes().count(b"\n") < 3):
         time.sleep(0.02)
     started.send_signal(signal.SIGINT)
-    assert started.wait(timeout=30) == 130
+    _, told = started.communicate(timeout=30)
+    assert started.returncode == 130
+    assert told.decode().startswith("Interrupted; the finished episodes are kept")
     before = lines(folder)
     assert 3 <= len(before) < 12
     processes = {json.loads(line)["process"] for line in (folder / "timings.jsonl").read_text("utf-8").splitlines()}
