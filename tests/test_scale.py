@@ -261,6 +261,15 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         run("night_porters", "oracle", out=tmp_path / "run", engine="ray")
 
 
+def test_a_cluster_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    command = [sys.executable, "-m", "safegym.cli", "run", "night_porters", "--agent", "oracle", "--engine", "ray"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_ADDRESS": "127.0.0.1:1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "safegym: the Ray cluster at '127.0.0.1:1' cannot be reached: " in done.stderr
+
+
 def test_an_agent_travels_as_bytes_to_a_node_that_has_none_of_its_files(tmp_path: Path) -> None:
     file = Path(agent_file(tmp_path))
     sent = pack(Candidate(str(file), {"word": "x"}), file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from safegym.errors import EngineError, MissingExtraError
 STORE = 100_000_000
 """Bytes of shared memory of a cluster that is started here; an episode is a few kilobytes."""
 
+PATIENCE = 10.0
+"""Seconds that the head of a cluster has to answer in."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # what Ray tells of lost workers it prints on stdout, unless it is skipped
@@ -84,13 +87,21 @@ def connected() -> Iterator[Any]:
     address = os.environ.get("RAY_ADDRESS") or "local"
     here = {"include_dashboard": False, "object_store_memory": STORE} if address == "local" else {}
     try:
+        _knock(address)
         ray.init(address=address, log_to_driver=False, logging_level="error", **here)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise EngineError(f"the Ray cluster at {address!r} cannot be reached: {error}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens; Ray tries for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
 
 
 def resources(ray: Any) -> list[dict[str, float]]:  # noqa: ANN401 - a module
