@@ -66,6 +66,7 @@ class RayEngine:
         self.seats = [_Seat(max(1, (parallel + index) // count)) for index in range(count)]
         resources = {"num_cpus": layout.cpus, "num_gpus": layout.gpus, "max_restarts": 0}
         self._actors = ray.remote(Worker).options(max_concurrency=self.seats[-1].slots + 1, **resources)
+        self._changed = asyncio.Condition()
         self._told = {"run_engine": "ray", "workers": count, "ray": ray.__version__}
 
     async def open(self) -> None:
@@ -83,7 +84,6 @@ class RayEngine:
 
     async def play(self, jobs: Sequence[Job], terms: Terms, keep: Keep) -> None:
         """Play every job once."""
-        self._changed = asyncio.Condition()
         gate = asyncio.Semaphore(sum(seat.slots for seat in self.seats))
 
         async def play(job: Job) -> None:
