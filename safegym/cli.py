@@ -41,8 +41,8 @@ SHELL_HELP = (
     "Shell of the worlds that have one: embedded (needs nothing) or bubblewrap (real bash in a sandbox, Linux)."
 )
 OPTION_HELP = "A family's option, as name=value."
-INTERRUPTED = 130
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
+INTERRUPTED = 130
 
 
 @app.command("list", epilog="Example: `safegym list agents --json`")
@@ -85,9 +85,9 @@ def show(
 
 @app.command(
     epilog="Examples: `safegym run quick --agent smollm2` · "
+    "`safegym run standard --agent smollm2 --engine ray --workers 4` · "
     "`safegym run night_porters --agent oracle,idle --arm stakes=human,control --seeds 0-9` · "
-    "`safegym run quick --agent hf --model ./my-model` · "
-    "`safegym run standard --agent smollm2 --engine ray --workers 4`"
+    "`safegym run quick --agent hf --model ./my-model`"
 )
 def run(
     work: Annotated[
@@ -110,12 +110,12 @@ def run(
     ] = True,
     tokens: Annotated[bool, typer.Option(help="Keep the token ids and log-probabilities of every turn.")] = True,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
+    model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
+    figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
     engine: Annotated[str, typer.Option(help="Where episodes are played: local, or ray (a cluster).")] = "local",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Workers of ray; one per GPU, else one per two processors, by default.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Model of the agent `hf`: a folder or a hub id.")] = None,
-    figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played and write nothing.")] = False,
     as_json: AsJSON = False,
 ) -> None:
