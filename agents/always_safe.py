@@ -1,7 +1,7 @@
 """Takes the careful way whether or not anyone is at risk: safe, and useless where caution is the failure."""
 
+from safegym.episodes import Playbook
 from safegym.records import Observation, ToolSpec, Turn
-from safegym.rollout import Playbook
 
 
 class Agent:

@@ -1,7 +1,7 @@
 """Walks the gold path of its arm: what can be reached by whoever knows and does everything right."""
 
+from safegym.episodes import Playbook
 from safegym.records import Observation, ToolSpec, Turn
-from safegym.rollout import Playbook
 
 
 class Agent:

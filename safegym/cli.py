@@ -46,6 +46,7 @@ WITH_HELP = (
     "JSON where it is that, else as text."
 )
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
+INTERRUPTED = 130
 
 
 @app.command("list", epilog="Example: `safegym list agents --json`")
@@ -88,6 +89,7 @@ def show(
 
 @app.command(
     epilog="Examples: `safegym run quick --agent smollm2` · "
+    "`safegym run standard --agent smollm2 --engine ray --workers 4` · "
     "`safegym run night_porters --agent oracle,idle --arm stakes=human,control --seeds 0-9` · "
     "`safegym run quick --agent hf --model ./my-model` · "
     "`safegym run quick --agent openai --model qwen3 --with base_url=http://localhost:11434/v1 --with max_tokens=2048`"
@@ -118,6 +120,10 @@ def run(
     ] = None,
     fields: Annotated[list[str] | None, typer.Option("--with", help=WITH_HELP)] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
+    engine: Annotated[str, typer.Option(help="Where episodes are played: local, or ray (a cluster).")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Workers of ray; one per GPU, else one per two processors, by default.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be played and write nothing.")] = False,
     as_json: AsJSON = False,
 ) -> None:
@@ -142,7 +148,8 @@ def run(
     if dry_run:
         _tell_plan(plan, agents, folders, as_json)
         raise typer.Exit(1 if plan.problems else 0)
-    settings |= {"parallel": parallel, "questions": questions, "tokens": tokens} | parameters
+    settings |= {"engine": engine, "workers": workers, "parallel": parallel}
+    settings |= {"questions": questions, "tokens": tokens} | parameters
     results = []
     with nullcontext() if as_json else run_progress() as tell:
         for each, folder in zip(agents, folders, strict=True):
@@ -302,8 +309,7 @@ def main() -> NoReturn:
     try:
         code = app(standalone_mode=False)
     except KeyboardInterrupt:
-        _say("Interrupted; the finished episodes are kept, and the same command finishes the rest.")
-        sys.exit(130)
+        code = INTERRUPTED
     except SafegymError as error:
         _say(f"safegym: {error}")
         sys.exit(2)
@@ -312,6 +318,8 @@ def main() -> NoReturn:
             raise
         error.show()  # a usage error of whichever click typer carries
         sys.exit(2)
+    if code == INTERRUPTED:  # typer returns it where it was inside a command
+        _say("Interrupted; the finished episodes are kept, and the same command finishes the rest.")
     sys.exit(code if isinstance(code, int) else 0)
 
 

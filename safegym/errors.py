@@ -67,22 +67,33 @@ class IdentityError(RunFolderError):
     """A run folder that belongs to another agent, protocol, option or schema."""
 
     def __init__(self, folder: object, field: str, theirs: object, ours: object) -> None:
-        self.folder, self.field = str(folder), field
+        self.folder, self.field, self.theirs, self.ours = str(folder), field, theirs, ours
         super().__init__(
             f"{folder} holds episodes of another identity: {field} is {theirs!r} there and {ours!r} here; "
             "choose another folder with --out"
         )
+
+    def __reduce__(self) -> tuple[type[IdentityError], tuple[str, str, object, object]]:
+        return type(self), (self.folder, self.field, self.theirs, self.ours)
 
 
 class MissingExtraError(SafegymError):
     """An optional dependency that the requested feature needs."""
 
     def __init__(self, feature: str, extra: str) -> None:
+        self.feature, self.extra = feature, extra
         super().__init__(f"{feature} needs the extra {extra!r}: pip install 'safegym-tradeoffs[{extra}]'")
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        return type(self), (self.feature, self.extra)
 
 
 class ModelError(SafegymError):
     """A model that cannot be loaded or that stopped answering."""
+
+
+class EngineError(SafegymError):
+    """An engine that cannot play an agent, or whose workers keep dying."""
 
 
 def hint(name: str, valid: Iterable[str], most: int = 12) -> str:

@@ -14,6 +14,7 @@ from safegym.content import Suite
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.base import complete_arm
 from safegym.records import FACTORS, Arm, Scenario
+from safegym.shell import open_shell
 
 TWINS: dict[str, tuple[str, ...]] = {"stakes": ("human", "control")}
 """The arms of a run that names a whole family."""
@@ -39,10 +40,6 @@ class Plan:
     limit: int | None = None
     problems: tuple[str, ...] = ()
     """What could not be read of a paper's files, and is not played."""
-    questions: bool = True
-    """Whether copies of the agents are asked what the families ask beside an episode."""
-    tokens: bool = True
-    """Whether the token ids and log-probabilities of turns are kept."""
 
 
 def make_plan(
@@ -74,6 +71,11 @@ def make_plan(
     jobs = tuple({(each.scenario.hash, str(each.arm), each.seed, each.repeat): each for each in crossing}.values())
     bound = limit if limit is not None else suite.limits.amount if suite.limits else None
     return Plan(suite.name, jobs, settings, bound, problems)
+
+
+def shell_of(options: Mapping[str, JsonValue]) -> str:
+    """Name and version of the shell that worlds have here under these options."""
+    return open_shell(str(options.get("shell", "embedded"))).name
 
 
 def _found(

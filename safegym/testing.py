@@ -23,13 +23,14 @@ from safegym import families
 from safegym.agent import Examinee, load_examinee
 from safegym.content import find_scenario, find_scenarios
 from safegym.env import MENU_SLOTS
+from safegym.episodes import Terms, play_episode
 from safegym.errors import SafegymError
 from safegym.families.base import TOLD, Family, World, all_arms
 from safegym.graders import grade
 from safegym.graders.rules import NOTHING_TO_GAIN
-from safegym.plan import Job, Plan
+from safegym.plan import Job
 from safegym.records import SINGLE, Arm, Episode, Identity, Path, Scenario, ToolCall, Turn, standing
-from safegym.rollout import play_episode, walk
+from safegym.rollout import walk
 from safegym.slots import placeholders
 
 SMALLEST_MENU = 12
@@ -328,4 +329,4 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - texts, numbers or arr
 def _played(examinee: Examinee, scenario: Scenario) -> Episode:
     identity = Identity(agents={SINGLE: examinee.identity}, protocol=examinee.protocol)
     job = Job(scenario, next(all_arms(scenario)), 0)
-    return asyncio.run(play_episode(job, examinee, identity, Plan(scenario.name, (job,)))).episode
+    return asyncio.run(play_episode(job, examinee, Terms(identity))).episode

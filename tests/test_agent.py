@@ -215,7 +215,9 @@ def test_a_scored_turn_takes_the_likeliest_call_of_the_menu_or_declines():
     turn, request = weigh((-9.0, -2.0, -3.0, -4.0))
     assert turn.calls == (ToolCall(tool="menu", arguments={"index": 1}),) and turn.status == "valid"
     assert list(turn.scores.values()) == [-9.0, -2.0, -3.0, -4.0] and list(turn.scores)[-1] == DECLINED
-    assert parse(request.options[0]).calls == (READ,) and "<kpi>" in request.options[2], "a model never sees the slots of a menu"
+    assert parse(request.options[0]).calls == (READ,) and "<kpi>" in request.options[2], (
+        "a model never sees the slots of a menu"
+    )
     declined, _ = weigh((-9.0, -8.0, -7.0, -1.0))
     assert (declined.calls, declined.status, declined.text) == ((), "refused", DECLINED)
     broken, _ = weigh((-1.0, float("nan"), -1.0, -1.0))

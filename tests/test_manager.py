@@ -19,9 +19,10 @@ from safegym.families.base import all_arms, complete_arm
 from safegym.families.desk import HARM_SEVERITY
 from safegym.graders import grade
 from safegym.models.scripted import ScriptedModel
+from safegym.recording import number_in
 from safegym.records import AgentIdentity, Scenario, ToolCall, Turn
 from safegym.report import report
-from safegym.rollout import number_in, verify, walk
+from safegym.rollout import verify, walk
 from safegym.testing import check_scenario
 from tests.conftest import ROOT
 

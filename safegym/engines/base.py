@@ -1,0 +1,70 @@
+"""What every engine takes and gives: an agent before the run, and then the episodes that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from pydantic import JsonValue
+
+from safegym.agent import Examinee
+from safegym.episodes import Played, Terms
+from safegym.plan import Job
+from safegym.records import AgentIdentity
+
+Keep: TypeAlias = Callable[[Played], None]
+"""Called with every episode as it finishes, one at a time, in the process that drives the run."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An agent that is given by its file, to be loaded by whoever plays it.
+
+    Attributes:
+        name: Name or path of the agent.
+        parameters: Parameters of the agent, such as `model`.
+    """
+
+    name: str
+    parameters: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a run must know of its agent before it plays.
+
+    Attributes:
+        identity: Name, hash and parameters.
+        protocol: How the agent is asked.
+        describe: What it runs on: recorded, not identity.
+    """
+
+    identity: AgentIdentity
+    protocol: dict[str, JsonValue]
+    describe: dict[str, JsonValue]
+
+
+class Engine(Protocol):
+    """Plays episodes of one agent. A module of an engine has `open_engine`, a context that gives one."""
+
+    @property
+    def profile(self) -> Profile:
+        """The agent; its `describe` also tells of the engine."""
+
+    async def play(self, jobs: Sequence[Job], terms: Terms, keep: Keep) -> None:
+        """Play every job once.
+
+        Args:
+            jobs: The episodes to play, in any order.
+            terms: What holds for all of them.
+            keep: Takes each episode as it finishes.
+
+        Raises:
+            ExceptionGroup: Of the error that ended the run; what was kept before is finished.
+        """
+
+
+def profile_of(examinee: Examinee, **engine: JsonValue) -> Profile:
+    """The profile of an agent that is loaded, and of the engine that it runs on."""
+    return Profile(examinee.identity, examinee.protocol, {**examinee.describe, **engine})

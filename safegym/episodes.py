@@ -1,0 +1,125 @@
+"""One episode of one agent: the conversation of an agent and an environment, from the brief to the record."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from safegym.agent import Agent, Askable, Examinee
+from safegym.env import SafegymEnv
+from safegym.errors import SafegymError
+from safegym.families.base import World, gold_path
+from safegym.plan import Job
+from safegym.recording import Recorder, episode_key
+from safegym.records import Arm, Episode, Identity, Observation, TokenTrace, ToolCall, digest
+from safegym.tools import say
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for every episode of a run.
+
+    Attributes:
+        identity: Who plays, with the protocol and the options that hold.
+        limit: Fewer steps than the scenarios allow.
+        questions: Whether copies of the agents are asked what the families ask beside an episode.
+        tokens: Whether the token ids and log-probabilities of turns are kept.
+    """
+
+    identity: Identity
+    limit: int | None = None
+    questions: bool = True
+    tokens: bool = True
+
+
+@dataclass(frozen=True)
+class Played:
+    """A finished episode with what is kept beside it: how its turns were computed, and their tokens."""
+
+    episode: Episode
+    timing: dict[str, JsonValue]
+    traces: tuple[TokenTrace, ...] = ()
+
+
+class Playbook:
+    """The sealed part of a scenario, for agents that say `privileged = True`: references, never contestants.
+
+    Args:
+        world: The world that is being played.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def gold(self, stakes: str | None = None) -> tuple[ToolCall, ...]:
+        """The gold path of this arm, or of the same arm under other stakes."""
+        levels = self._world.arm.levels | ({"stakes": stakes} if stakes else {})
+        return gold_path(self._world.scenario, Arm.model_validate(levels)).calls
+
+    def fill(self, call: ToolCall) -> ToolCall:
+        """A call with its slots filled in from the present state."""
+        return self._world.resolve(call)
+
+
+async def play_episode(job: Job, examinee: Examinee, terms: Terms) -> Played:
+    """One episode of one agent. An agent that breaks ends its episode as `failed`; that is data, not a crash."""
+    started = time.perf_counter()
+    env = SafegymEnv(job.scenario.family, interface="tools", limit=terms.limit)
+    recorder = Recorder(env, job, terms.identity, tokens=terms.tokens)
+    agent = examinee.create(episode_key(terms.identity, job))
+    try:
+        undecided = await _converse(agent, recorder, _agent_seed(job), terms.questions)
+    except SafegymError:
+        raise
+    except Exception as error:
+        recorder.fail(f"{type(error).__name__}: {error}")
+    else:
+        await _ask(undecided, recorder)
+    episode = recorder.episode()
+    timing: dict[str, JsonValue] = {"seconds": round(time.perf_counter() - started, 6)}
+    if recorder.served:
+        timing["turns"] = [each.model_dump(mode="json") for each in recorder.served]
+    return Played(episode, timing, tuple(recorder.traces))
+
+
+async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool) -> tuple[Askable, Observation] | None:
+    """Play to the end; returned is a copy of the agent as it was before it decided, with what it had just seen."""
+    env = recorder.env
+    if getattr(agent, "privileged", False):
+        agent.reveal(Playbook(env.world))  # type: ignore[attr-defined]  # privileged agents have it
+    agent.start(recorder.first.text, recorder.first.tools or (), seed)
+    observation = recorder.first
+    undecided: tuple[Askable, Observation] | None = None
+    asked = questions and env.world.question() is not None
+    while not recorder.over:
+        if asked and isinstance(agent, Askable) and not env.world.decided():
+            undecided = agent.fork(), observation
+        turn = await agent.act(observation)
+        index = recorder.turn(turn)
+        first = len(recorder.steps)
+        for call in turn.calls or (say(turn.text),):
+            recorder.step(call, index)
+            if recorder.over:
+                break
+        results = [step.result.text for step in recorder.steps[first:]]
+        observation = env.observation().model_copy(update={"text": "\n\n".join(results)})
+    return undecided
+
+
+async def _ask(undecided: tuple[Askable, Observation] | None, recorder: Recorder) -> None:
+    """Ask what the world asks beside the episode; an agent that breaks over it has not answered, and no more."""
+    question = recorder.env.world.question()
+    if undecided is None or question is None:
+        return
+    agent, observation = undecided
+    try:
+        recorder.answer(question, await agent.answer(observation, question.text))
+    except Exception as error:
+        recorder.answer(question, f"({type(error).__name__}: {error})", answered=False)
+
+
+def _agent_seed(job: Job) -> int:
+    """The seed of the agent's own streams: another one for every repeat, the same for every arm."""
+    return int(digest([job.seed, job.repeat]), 16) >> 1

@@ -1,0 +1,167 @@
+"""The record of one episode while it is played: an environment is stepped, and what happened is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue
+
+from safegym.env import SafegymEnv
+from safegym.families.base import Question
+from safegym.log import token_file
+from safegym.plan import Job
+from safegym.records import (
+    SINGLE,
+    Answer,
+    Arm,
+    Ending,
+    Episode,
+    Identity,
+    Scenario,
+    Served,
+    Step,
+    TokenReference,
+    TokenTrace,
+    ToolCall,
+    Turn,
+    digest,
+)
+
+_ECHO = re.compile(r"\b\d+ ?(?:to|-|\u2013) ?\d+\b|/ ?\d+\b|\bof \d+\b|\b\d+ (?:means|being|would mean)\b|\b\d+ ?= ")
+_ANNOUNCED = re.compile(r"\b(?:answer|rating|number|score)(?: is|:| would be)+ *(\d+)(?![\d.,]*\d)", re.IGNORECASE)
+
+
+class Recorder:
+    """Steps an environment and keeps the record of the episode.
+
+    Args:
+        env: A fresh environment of the job's family.
+        job: What is played.
+        identity: Who plays, with the options that hold.
+        tokens: Whether the tokens of turns are kept.
+    """
+
+    def __init__(self, env: SafegymEnv, job: Job, identity: Identity, *, tokens: bool = True) -> None:
+        self.env, self.job, self.identity, self.tokens = env, job, identity, tokens
+        self.served: list[Served] = []
+        self.traces: list[TokenTrace] = []
+        self.options = {
+            name: value for name, value in identity.options.items() if name in env.family.options.model_fields
+        }
+        env.reset(seed=job.seed, options=reset_options(job.scenario, job.arm, self.options))
+        self.first = env.observation()
+        self.initial = env.world.hash()
+        self.turns: list[Turn] = []
+        self.steps: list[Step] = []
+        self.ending: Ending | None = None
+        self.answers: dict[str, Answer] = {}
+
+    @property
+    def over(self) -> bool:
+        """Whether the episode has ended."""
+        return self.ending is not None
+
+    def turn(self, turn: Turn) -> int:
+        """Keep a turn and return its index."""
+        reference = None
+        if turn.served is not None:
+            self.served.append(turn.served)
+        if turn.trace is not None and self.tokens:
+            reference = TokenReference(file=token_file(episode_key(self.identity, self.job)), row=len(self.traces))
+            self.traces.append(turn.trace)
+        self.turns.append(turn.model_copy(update={"tokens": reference, "trace": None, "served": None}))
+        return len(self.turns) - 1
+
+    def step(self, call: ToolCall, turn: int) -> None:
+        """Carry out one call of a turn and keep the step."""
+        _, reward, terminated, truncated, info = self.env.step(call)
+        self.steps.append(
+            Step(
+                index=len(self.steps),
+                turn=turn,
+                call=info["call"],
+                result=info["result"],
+                reward=float(reward),
+                cost=info["cost"],
+                harm=info["harm"],
+                kpi=info["kpi"],
+                events=info["events"],
+                tools=self.env.world.specs() if "tools" in info else None,
+                state=self.env.world.hash(),
+                terminated=terminated,
+                truncated=truncated,
+            )
+        )
+        if terminated or truncated:
+            self.ending = info["ending"]
+
+    def answer(self, question: Question, text: str, *, answered: bool = True) -> None:
+        """Keep what a copy of the agent answered to a question beside the episode, or why it did not."""
+        value = number_in(text, question.scale) if answered else None
+        right = None if value is None else question.right[0] <= value <= question.right[1]
+        self.answers[question.name] = Answer(question=question.text, text=text, value=value, right=right)
+
+    def fail(self, error: str) -> None:
+        """End the episode because the agent broke."""
+        world = self.env.world
+        world.failed = error
+        world.end()
+        self.ending = world.ending()
+
+    def episode(self) -> Episode:
+        """The record of the episode; an episode that was left open ends here, at its limit."""
+        world, scenario = self.env.world, self.job.scenario
+        if self.ending is None:
+            world.end()
+            self.ending = world.ending()
+        reference = self.env.family.reference(scenario, world.arm, self.options, self.job.seed)
+        return Episode(
+            key=episode_key(self.identity, self.job),
+            identity=self.identity.hash,
+            scenario=scenario.id,
+            scenario_hash=scenario.hash,
+            family=scenario.family,
+            title=scenario.title,
+            twin=scenario.twin,
+            forced_choice=world.scenario.forced_choice,
+            kpi=world.stated_kpi(),
+            claims=world.scenario.claims,
+            arm=world.arm,
+            options=dict(world.options),
+            seed=self.job.seed,
+            repeat=self.job.repeat,
+            limits=world.scenario.limits.model_copy(update={"amount": world.step_limit}),
+            agents=self.identity.agents,
+            brief={SINGLE: self.first.text},
+            tools={SINGLE: self.first.tools or ()},
+            initial_state=self.initial,
+            turns=tuple(self.turns),
+            steps=tuple(self.steps),
+            endings={SINGLE: self.ending.model_copy(update={"reference": reference})},
+            labels={"domain": scenario.domain, **self.env.family.labels(scenario)},
+            answers={SINGLE: self.answers} if self.answers else {},
+        )
+
+
+def episode_key(identity: Identity, job: Job) -> str:
+    """The key of an episode, which is what a run folder knows it by."""
+    return digest([identity.hash, job.scenario.hash, job.arm.levels, job.seed, job.repeat])
+
+
+def reset_options(scenario: Scenario, arm: Arm, options: Mapping[str, JsonValue]) -> dict[str, Any]:
+    """What `SafegymEnv.reset` takes to begin an episode of an arm."""
+    return {"scenario": scenario, **arm.levels, **options}
+
+
+def number_in(text: str, scale: tuple[int, int]) -> float | None:
+    """The whole number on a scale that a reply gives; None where it gives none, or several and announces none.
+
+    Echoes of the scale ("from 1 to 7", "of 7", "4 means") are no answers.
+    """
+    plain = _ECHO.sub(" ", re.sub(r"[*_`]", "", text))
+    announced = _ANNOUNCED.findall(plain) or re.findall(r"^[^\w\u2212-]*(\d+)(?![\d.,]*\d)\s*(?:[.,;:!(-]|$|\n)", plain)
+    found = announced[-1:] or re.findall(r"(?<![\w.,\u2212-])\d+(?![\w]|[.,]\d)", plain)
+    inside = {int(each) for each in found if scale[0] <= int(each) <= scale[1]}
+    return float(inside.pop()) if len(inside) == 1 and len(set(found)) == 1 else None
