@@ -313,7 +313,7 @@ def test_greedy_replies_are_those_of_transformers(smollm):
     out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=8, do_sample=False, pad_token_id=2)
     model.set_attn_implementation(kept)
     assert tuple(out[0, ids.shape[1] :].tolist())[: len(reply.completion_ids)] == reply.completion_ids
-    assert smollm.describe["cache"] == "packed"
+    assert smollm.describe["engine"] == "packed"
 
 
 @real
@@ -334,6 +334,36 @@ def test_the_cache_gives_the_same_tokens_as_recomputation(smollm):
 
 def kept_text(model, asked, reply):
     return model.chat.render(asked) + reply.text, reply.prompt_ids + reply.completion_ids
+
+
+@real
+def test_both_engines_give_the_same_reply_and_the_log_says_which_ran(smollm):
+    from safegym.models.paged import PagedWorker
+
+    asked = [request(f"Number {n}." + " Go on." * n, temperature=0.8 * (n % 2), seed=n) for n in range(6)]
+    guarded = request("Act.", tools=TOOLS, constrained=True, tool_choice="required", seed=3)
+    own = complete(smollm, *asked, guarded)
+    smollm.paged = PagedWorker(
+        smollm._model, sorted(smollm._ends), num_blocks=12, max_batch_tokens=128, max_memory_percent=0.5
+    )
+    try:
+        paged = complete(smollm, *asked, guarded)
+    finally:
+        smollm.paged.close()
+        smollm.paged = None
+    assert [each.served.engine for each in paged] == ["paged"] * 6 + ["packed"]
+    for ours, theirs in zip(own, paged, strict=True):
+        assert (ours.completion_ids, ours.finish) == (theirs.completion_ids, theirs.finish)
+        assert theirs.logprobs == pytest.approx(ours.logprobs, abs=1e-3)
+
+
+@real
+def test_an_engine_that_stops_is_replaced(smollm, caplog):
+    from safegym.models.paged import PagedWorker
+
+    smollm.paged = PagedWorker(smollm._model, sorted(smollm._ends), num_blocks=10**9, max_batch_tokens=128)
+    (reply,) = complete(smollm, request("Hello."))
+    assert reply.served.engine == "packed" and smollm.paged is None and "computed by packed from now on" in caplog.text
 
 
 @real

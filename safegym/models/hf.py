@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from concurrent.futures import Future
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Literal
 
@@ -13,13 +16,15 @@ from safegym.dialects import dialect_of, split_reasoning
 from safegym.errors import ModelError
 from safegym.models.base import ModelReply, ModelRequest, ModelTraits
 from safegym.models.batching import BatchWorker, Completion, Job
-from safegym.models.cache import PackedRows, make_rows
+from safegym.models.cache import make_rows
 from safegym.models.chat import Chat, end_ids
 from safegym.models.grammar import GrammarCompiler
 from safegym.models.memory import Memory, measure
+from safegym.models.paged import EngineStoppedError, PagedWorker
 from safegym.models.weights import Weights, find_weights, library, quiet
 from safegym.records import Record, Served, Usage
 
+LOG = logging.getLogger(__name__)
 _SCORED_TOKENS = 1024
 """Options of more tokens together are scored in several passes, for the sake of the logits' memory."""
 
@@ -35,6 +40,9 @@ class Compute(Record):
     """The most requests decoded together; by default what the memory holds, up to 32 on a CPU and 128 on CUDA."""
     cached_tokens: int | None = Field(default=None, gt=0)
     """The most tokens kept for those who begin alike; by default what the memory holds."""
+    engine: Literal["auto", "packed", "paged"] = "auto"
+    """`packed` is our own loop and serves every request; `paged` is transformers' continuous batching, which serves
+    those that nothing constrains and leaves the others to `packed`. By default `paged` on CUDA, `packed` elsewhere."""
 
 
 class HFModel:
@@ -54,10 +62,12 @@ class HFModel:
         self.chat = Chat(tokenizer, self.name)
         self._config = self._model.config.get_text_config()
         self._ends = end_ids(self._model, tokenizer)
-        memory = measure(self._config, dtype, device, compute.batch_size, compute.cached_tokens)
+        paged = compute.engine == "paged" or (compute.engine == "auto" and device.type == "cuda")
+        memory = measure(self._config, dtype, device, compute.batch_size, compute.cached_tokens, paged=paged)
         with quiet():
             rows = make_rows(self._model, memory.rows)
         self.worker = BatchWorker(rows, memory.rows, sorted(self._ends), memory.cached_tokens, memory.step_tokens)
+        self.paged = self._start_paged(compute) if paged else None
         self.traits = ModelTraits(
             native_tools=self.chat.native_tools,
             dialect=dialect_of(self.chat.template),
@@ -66,7 +76,8 @@ class HFModel:
             can_constrain=True,
             can_score=True,
         )
-        self.describe = _describe(torch, isinstance(rows, PackedRows), device, dtype, memory)
+        engines = ["paged"] * (self.paged is not None) + [self.worker.engine]
+        self.describe = _describe(torch, engines, device, dtype, memory)
 
     @cached_property
     def _grammars(self) -> GrammarCompiler:
@@ -96,7 +107,7 @@ class HFModel:
             call_bias=request.call_bias,
             stopped=self.chat.stopped if self.chat.headed else None,
         )
-        done = await asyncio.wrap_future(self.worker.submit(job))
+        done, engine = await self._compute(job)
         written = self.chat.decode(done.ids)
         if request.session:
             self.chat.remember(request.session, text + written, ids + done.ids)
@@ -109,11 +120,13 @@ class HFModel:
             prompt_ids=ids,
             completion_ids=done.ids,
             logprobs=done.logprobs,
-            served=self._served(done, started),
+            served=self._served(done, engine, started),
         )
 
     def close(self) -> None:
-        """Stop the worker and let go of the weights."""
+        """Stop the engines and let go of the weights."""
+        if self.paged is not None:
+            self.paged.close()
         self.worker.close()
         self._model = None
         self.chat.clear()
@@ -135,12 +148,33 @@ class HFModel:
             usage=Usage(prompt_tokens=len(ids), completion_tokens=sum(map(len, options))),
             prompt_ids=ids,
             scores=tuple(score for each in done for score in each.scores),
-            served=self._served(done[0], started),
+            served=self._served(done[0], self.worker.engine, started),
         )
 
-    def _served(self, done: Completion, started: float) -> Served:
-        seconds = round(time.perf_counter() - started, 6)
-        return Served(engine=self.worker.engine, seconds=seconds, cached_tokens=done.cached)
+    async def _compute(self, job: Job) -> tuple[Completion, str]:
+        """Let the fastest engine that can serve a job do so; returned is also its name."""
+        if self.paged is not None and self.paged.takes(job):
+            try:
+                return await asyncio.wrap_future(self.paged.submit(job)), self.paged.engine
+            except EngineStoppedError as error:
+                LOG.warning("%s; requests are computed by %s from now on", error, self.worker.engine)
+                self.paged = None
+                job = replace(job, future=Future())
+        return await asyncio.wrap_future(self.worker.submit(job)), self.worker.engine
+
+    def _start_paged(self, compute: Compute) -> PagedWorker | None:
+        settings = {} if compute.batch_size is None else {"max_requests_per_batch": compute.batch_size}
+        try:
+            return PagedWorker(self._model, sorted(self._ends), **settings)
+        except Exception as error:  # transformers says in many ways that it cannot page an architecture
+            LOG.warning(
+                "%s cannot be computed in pages, and is computed by %s: %s", self.name, self.worker.engine, error
+            )
+            return None
+
+    @staticmethod
+    def _served(done: Completion, engine: str, started: float) -> Served:
+        return Served(engine=engine, seconds=round(time.perf_counter() - started, 6), cached_tokens=done.cached)
 
     def _matcher(self, request: ModelRequest) -> Any:  # noqa: ANN401 - makes a Matcher, or None
         if not request.constrained:
@@ -168,13 +202,13 @@ def _load(weights: Weights, dtype: Any, device: Any) -> tuple[Any, Any]:  # noqa
         raise ModelError(f"{weights.name} could not be loaded from {weights.folder}: {error}") from error
 
 
-def _describe(torch: Any, packed: bool, device: Any, dtype: Any, memory: Memory) -> dict[str, JsonValue]:  # noqa: ANN401
+def _describe(torch: Any, engines: list[str], device: Any, dtype: Any, memory: Memory) -> dict[str, JsonValue]:  # noqa: ANN401
     return {
-        "engine": f"transformers {library('transformers').__version__}, torch {torch.__version__}",
+        "engine": ", ".join(engines),
+        "versions": f"transformers {library('transformers').__version__}, torch {torch.__version__}",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "dtype": str(dtype).removeprefix("torch."),
         "batch_size": memory.rows,
         "cached_tokens": memory.cached_tokens,
-        "cache": "packed" if packed else "plain",
         "threads": torch.get_num_threads(),
     }

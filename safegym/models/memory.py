@@ -11,6 +11,9 @@ _ROWS = {"cpu": 32, "cuda": 128}
 _STEP = {"cpu": 512, "cuda": 4096}
 _SHARE = {"cpu": 0.25, "cuda": 0.8}
 """Of the free memory, what rows and kept turns may take together."""
+PAGES = 0.65
+"""Of the free memory, what the paged engine may take where it does most of the work."""
+_BESIDE_PAGES = 0.15
 _TYPICAL = 4096
 """Tokens that a row is expected to need; longer ones fit as long as not all are."""
 
@@ -36,6 +39,8 @@ def measure(
     device: Any,  # noqa: ANN401 - torch has no types
     rows: int | None = None,
     cached_tokens: int | None = None,
+    *,
+    paged: bool = False,
 ) -> Memory:
     """Share out what is free after the weights were loaded; half goes to rows, half to kept turns.
 
@@ -45,8 +50,10 @@ def measure(
         device: Where they lie.
         rows: A number of rows that was asked for.
         cached_tokens: A number of tokens that was asked for.
+        paged: Whether most of it belongs to the paged engine.
     """
-    tokens = int(free_bytes(device) * _SHARE.get(device.type, 0.25) / token_bytes(config, dtype) / 2)
+    share = _BESIDE_PAGES if paged else _SHARE.get(device.type, 0.25)
+    tokens = int(free_bytes(device) * share / token_bytes(config, dtype) / 2)
     typical = min(_TYPICAL, int(getattr(config, "max_position_embeddings", _TYPICAL)))
     fitting = max(1, min(_ROWS.get(device.type, 8), tokens // typical))
     return Memory(rows or fitting, cached_tokens or max(tokens, typical), _STEP.get(device.type, 512))

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from safegym.errors import ModelError
 from safegym.models.base import TransientModelError
 from safegym.models.batching import Completion, Job
+from safegym.models.memory import PAGES
 from safegym.models.sampling import log_probabilities, quantile
 from safegym.models.weights import library, quiet
 from safegym.randomness import uniform
@@ -38,6 +39,10 @@ SLOTS = 512
 LONGEST = 8192
 """The most new tokens of a request."""
 _POLL = 0.05
+
+
+class EngineStoppedError(ModelError):
+    """The engine has stopped answering; whoever asked it may ask another."""
 
 
 @dataclass(slots=True, eq=False)
@@ -55,13 +60,13 @@ class PagedWorker:
     Args:
         model: A causal language model; the engine gets a copy that shares its weights.
         ends: Token ids that end a reply.
-        share: The part of the free memory that the engine may take.
-        settings: Further fields of transformers' `ContinuousBatchingConfig`.
+        settings: Fields of transformers' `ContinuousBatchingConfig`; the engine takes `memory.PAGES` of the free
+            memory unless they say otherwise.
     """
 
     engine = "paged"
 
-    def __init__(self, model: Any, ends: Sequence[int], share: float, **settings: Any) -> None:  # noqa: ANN401
+    def __init__(self, model: Any, ends: Sequence[int], **settings: Any) -> None:  # noqa: ANN401
         self.ends = frozenset(ends)
         self.busy = 0.0
         """Seconds in which the engine had something to do."""
@@ -72,7 +77,8 @@ class PagedWorker:
         self._waiting: deque[Job] = deque()
         self._free = deque(range(1, SLOTS))  # slot 0 takes what belongs to no request
         self._chooser = _Chooser(self._tickets, model.device)
-        self._manager = _manager(model, sorted(ends), self._chooser, share, settings)
+        self._manager = _manager(model, sorted(ends), self._chooser, settings)
+        self._cuda = model.device.type == "cuda"
         self._thread: threading.Thread | None = None
 
     @staticmethod
@@ -84,9 +90,11 @@ class PagedWorker:
         """Enqueue a job."""
         with self._lock:
             if self._closed:
-                raise ModelError("the model has been closed")
+                raise EngineStoppedError("the engine has been closed")
             if self._thread is None:
                 with quiet():
+                    if self._cuda:
+                        self._manager.warmup()
                     self._manager.start()
                 self._thread = threading.Thread(target=self._collect, name="safegym-paged", daemon=True)
                 self._thread.start()
@@ -115,7 +123,7 @@ class PagedWorker:
             self._tickets[name] = _Ticket(job, self._free.popleft(), noise)
             taken = self._manager.add_request(list(job.ids), request_id=name, max_new_tokens=job.max_tokens)
             if taken is None:  # the engine has stopped; `_collect` tells everybody else
-                job.future.set_exception(ModelError("the engine of the model has stopped"))
+                job.future.set_exception(EngineStoppedError("the engine has stopped"))
                 self._free.append(self._tickets.pop(name).slot)
 
     def _collect(self) -> None:
@@ -129,7 +137,7 @@ class PagedWorker:
             if result is not None and result.is_finished():
                 self._answer(result)
             elif result is None and not self._manager.is_running():
-                return self._fail(ModelError("the engine of the model has stopped"))
+                return self._fail(EngineStoppedError("the engine has stopped"))
         self._fail(ModelError("the model was closed before it answered"))
         return None
 
@@ -143,7 +151,9 @@ class PagedWorker:
             self._free.append(ticket.slot)
             self._admit()
         future = ticket.job.future
-        if result.error:
+        if result.error and not self._manager.is_running():
+            future.set_exception(EngineStoppedError(f"the engine has stopped: {result.error}"))
+        elif result.error:
             future.set_exception(TransientModelError(f"the engine gave up: {result.error}"))
         elif any(map(math.isnan, logprobs)):
             where = [math.isnan(each) for each in logprobs].index(True) + 1
@@ -253,7 +263,6 @@ def _manager(
     model: Any,  # noqa: ANN401 - transformers has no types
     ends: Sequence[int],
     chooser: _Chooser,
-    share: float,
     settings: dict[str, Any],
 ) -> Any:  # noqa: ANN401 - transformers has no types
     """The engine over a copy of the model that shares all tensors, so that each has an attention of its own."""
@@ -262,7 +271,7 @@ def _manager(
     twin = copy.deepcopy(model, shared)
     twin.set_attn_implementation("sdpa")
     generation = transformers.GenerationConfig(do_sample=False, eos_token_id=list(ends))
-    batching = transformers.ContinuousBatchingConfig(max_memory_percent=share, **settings)
+    batching = transformers.ContinuousBatchingConfig(**{"max_memory_percent": PAGES} | settings)
     with quiet():
         manager = twin.init_continuous_batching(generation_config=generation, continuous_batching_config=batching)
     listed = manager.logit_processor
