@@ -277,7 +277,7 @@ class BatchWorker:
         room = self.step_tokens - sum(len(row.pending) for _, row in ready if not row.reading)
         for index, row in ready:
             if not row.reading:
-                feeds[row] = Feed(index, row.past, row.pending, keep=len(row.pending))
+                feeds[row] = Feed(index, row.past, tuple(row.pending), keep=len(row.pending))
             elif room > 0:
                 part = row.pending[:room]
                 room -= len(part)
