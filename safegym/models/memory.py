@@ -14,7 +14,7 @@ _SHARE = {"cpu": 0.25, "cuda": 0.8}
 PAGES = 0.65
 """Of the free memory, what the paged engine may take where it does most of the work."""
 _BESIDE_PAGES = 0.15
-_TYPICAL = 4096
+_TYPICAL = 2048
 """Tokens that a row is expected to need; longer ones fit as long as not all are."""
 
 
