@@ -1,0 +1,200 @@
+"""What a dialect is, and what its reader finds in a reply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from safegym.dialects.thinking import split_thinking
+from safegym.records import ToolCall, ToolSpec
+
+Tools: TypeAlias = Mapping[str, ToolSpec]
+"""The tools on offer by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a reader found in a reply.
+
+    Attributes:
+        calls: The calls that could be read, in order.
+        repaired: Whether their syntax had to be mended.
+        broken: Whether a call was attempted that cannot be read.
+        open: Whether the reply ends inside a call.
+        patched: A last call that only lacked its closing brackets: forgotten where the reply was cut.
+        rest: The prose around the calls.
+    """
+
+    calls: tuple[ToolCall, ...] = ()
+    repaired: bool = False
+    broken: bool = False
+    open: bool = False
+    patched: tuple[ToolCall, ...] = ()
+    rest: str = ""
+
+    @property
+    def attempted(self) -> bool:
+        """Whether the reply holds a call, or something that was meant as one."""
+        return bool(self.calls) or self.broken or self.open
+
+    @property
+    def clean(self) -> bool:
+        """Whether every attempted call was read."""
+        return bool(self.calls or self.patched) and not self.broken
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One marked stretch of a reply that holds calls; `end` is where it ends."""
+
+    end: int
+    calls: tuple[ToolCall, ...] = ()
+    repaired: bool = False
+    broken: bool = False
+    open: bool = False
+    patched: tuple[ToolCall, ...] = ()
+
+
+BlockReader: TypeAlias = Callable[[str, int, Tools], Block | None]
+"""Reads the block behind a mark, given the text and where the mark ends; None if the mark was only mentioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """Arguments written one by one between tags: text as it is, everything else as JSON.
+
+    Attributes:
+        before: What stands before a value, `{key}` for its name.
+        closing: The tag that ends a value, and that text cannot hold.
+        after: What stands behind a value, the closing tag included.
+    """
+
+    before: str
+    closing: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Literals:
+    """Arguments written one by one as literals, `a=1, b="x"`.
+
+    Attributes:
+        key: How the name of an argument is written, `{key}` for the name.
+        inner: How the name of a field of an object is written.
+        comma: What stands between two of them.
+        quote: What stands around text.
+        escapes: Whether text holds the escapes of JSON; otherwise it cannot hold its quote.
+        words: How true, false and null are written.
+    """
+
+    key: str
+    inner: str
+    comma: str
+    quote: str
+    escapes: bool
+    words: tuple[str, str, str]
+
+
+Arguments: TypeAlias = Literal["json"] | Tags | Literals
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How one call is written, for a grammar: `before`, with `{name}` for the tool, the arguments, `after`."""
+
+    before: str
+    after: str = ""
+    arguments: Arguments = "json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """How a family of models writes calls.
+
+    Attributes:
+        name: Its name, as agent files and logs use it.
+        signs: Marks of its chat templates; one of them is enough.
+        marks: What opens a call, for a reply that was cut inside a mark.
+        read: Finds the calls of a reply.
+        write: Writes calls as these models would.
+        forms: The ways of writing one call, for a grammar.
+        reasoning: Tells reasoning and reply apart.
+        thought: What stands around reasoning, for a grammar.
+        thinks: Whether every template of the dialect lets the model reason; otherwise its template says so.
+        prose: What opens a reply in prose.
+    """
+
+    name: str
+    signs: tuple[str, ...]
+    marks: tuple[str, ...]
+    read: Callable[[str, Tools], Found]
+    write: Callable[[Sequence[ToolCall]], str]
+    forms: tuple[Form, ...]
+    reasoning: Callable[[str], tuple[str, str]] = split_thinking
+    thought: tuple[str, str] = ("<think>", "</think>\n\n")
+    thinks: bool = False
+    prose: str = ""
+
+
+@dataclass(slots=True)
+class _Gathered:
+    calls: list[ToolCall] = field(default_factory=list)
+    repaired: bool = False
+    broken: bool = False
+    open: bool = False
+    patched: tuple[ToolCall, ...] = ()
+
+
+def read_blocks(
+    text: str,
+    mark: re.Pattern[str],
+    block: BlockReader,
+    tools: Tools,
+    *,
+    frame: Sequence[str] = (),
+    stray: Sequence[str] = (),
+) -> Found:
+    """Read every marked block of a reply.
+
+    Args:
+        text: The reply.
+        mark: What opens a block.
+        block: Reads one block.
+        tools: The tools on offer.
+        frame: What may stand around all blocks, and is no prose.
+        stray: What is no prose either, but does not belong outside of a block.
+    """
+    gathered, gaps, at = _Gathered(), [], 0
+    for start, behind in unquoted(text, mark):
+        if start < at or (each := block(text, behind, tools)) is None:
+            continue
+        gaps.append(text[at:start])
+        at = each.end
+        gathered.calls += each.calls
+        gathered.repaired |= each.repaired
+        gathered.broken |= each.broken
+        gathered.open = each.open
+        gathered.patched = each.patched
+    if not gaps:
+        return Found()
+    rest = "".join((*gaps, text[at:]))
+    for mark_around in frame:
+        rest = rest.replace(mark_around, "")
+    for leftover in stray:
+        gathered.repaired |= leftover in rest
+        rest = rest.replace(leftover, "")
+    return Found(
+        tuple(gathered.calls), gathered.repaired, gathered.broken, gathered.open, gathered.patched, rest
+    )  # fmt: skip
+
+
+def unquoted(text: str, pattern: re.Pattern[str], at: int = 0) -> Iterator[tuple[int, int]]:
+    """Where a pattern matches outside of inline code, as (start, end): what stands in backticks is only mentioned."""
+    for match in pattern.finditer(text, at):
+        line = text.rfind("\n", 0, match.start()) + 1
+        before = text[line : match.start()].replace("```", "")
+        behind = text[match.end() :].partition("\n")[0].replace("```", "")
+        if not (before.count("`") % 2 and "`" in behind):
+            yield match.start(), match.end()

@@ -1,0 +1,120 @@
+"""Calls as messages to functions on the commentary channel: gpt-oss.
+
+Format: "OpenAI harmony response format" (the openai-harmony package's guide) and the chat template of
+openai/gpt-oss-20b. The recipient stands behind the channel or behind the role; the analysis channel is reasoning, the
+final channel the reply. The token that ends a reply, `<|call|>` or `<|return|>`, may be missing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from safegym.dialects.base import Dialect, Form, Found, Tools
+from safegym.dialects.marked import named_json
+from safegym.dialects.thinking import split_thinking
+from safegym.dialects.values import dumps
+from safegym.records import ToolCall
+
+_HEADER = r"(?:(?:\s*to=[^<\s]*\s*)?(?:<\|(?:start|channel|constrain)\|>[^<]*)+|\s*to=[^<]*)"
+_MESSAGE = re.compile(
+    rf"({_HEADER})<\|message\|>(.*?)(?=<\|(?:end|call|return|start|channel)\|>|\Z)", re.DOTALL
+)  # fmt: skip
+_CUT = re.compile(rf"{_HEADER}(?:<\|[a-z]*)?\Z")
+_RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]+)")
+_CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
+_ENDS = re.compile(r"<\|(?:end|call|return)\|>")
+_OPENED = ("<|channel|>", "<|start|>", "to=functions.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    channel: str
+    recipient: str
+    content: str
+    start: int
+    end: int
+    last: bool
+
+
+def speaks(text: str) -> bool:
+    """Whether a reply begins like one of this dialect."""
+    return text.lstrip().startswith(_OPENED)
+
+
+def read(text: str, tools: Tools) -> Found:
+    """Every message with a recipient."""
+    if not any(mark in text for mark in ("<|channel|>", "<|message|>", "to=functions.")):
+        return Found()
+    calls: list[ToolCall] = []
+    prose, at = [], 0
+    repaired = broken = False
+    patched: tuple[ToolCall, ...] = ()
+    opened = False
+    for message in _messages(text):
+        prose.append(text[at : message.start])
+        at = message.end
+        if not message.recipient:
+            prose += [message.content, "\n\n"] if message.channel != "analysis" else []
+            continue
+        block = named_json(message.recipient, message.content, 0, "" if message.content.strip() else " ")
+        calls += block.calls
+        opened = block.open and message.last
+        repaired |= block.repaired or message.channel == "analysis"
+        broken |= block.broken or (block.open and not message.last)
+        patched = block.patched
+    tail = _CUT.search(text, at)
+    opened |= tail is not None and "final" not in tail[0] and "analysis" not in tail[0]
+    prose.append(text[at : tail.start() if tail else len(text)])
+    rest = _ENDS.sub("", "".join(prose))
+    return Found(tuple(calls), repaired, broken, opened, patched, rest) if calls or broken or opened else Found()
+
+
+def write(calls: Sequence[ToolCall]) -> str:
+    """One message per call, as a reply that `<|start|>assistant` precedes."""
+    return "<|start|>assistant".join(
+        f"<|channel|>commentary to=functions.{call.tool} <|constrain|>json<|message|>{dumps(call.arguments)}<|call|>"
+        for call in calls
+    )
+
+
+def reasoning(text: str) -> tuple[str, str]:
+    """The analysis channel, and the rest: the text itself where there is no call, its messages as they are else."""
+    if not speaks(text):
+        return split_thinking(text)
+    messages = list(_messages(text))
+    thoughts = [each.content.strip() for each in messages if each.channel == "analysis" and not each.recipient]
+    replies = [each for each in messages if each.channel != "analysis" or each.recipient]
+    cut = _CUT.search(text, messages[-1].end if messages else 0)
+    tail = cut[0] if cut and "analysis" not in cut[0] else ""
+    if not messages and not tail:
+        return "", text
+    if tail or any(each.recipient for each in replies):
+        rest = "".join(_ENDS.sub("", text[each.start : each.end]) + "<|end|>" for each in replies[:-1])
+        rest += "".join(text[each.start : each.end] for each in replies[-1:])
+        return "\n\n".join(thoughts), rest + tail
+    return "\n\n".join(thoughts), "\n\n".join(each.content.strip() for each in replies)
+
+
+def _messages(text: str) -> Iterator[_Message]:
+    for match in _MESSAGE.finditer(text):
+        recipient, channel = _RECIPIENT.search(match[1]), _CHANNEL.search(match[1])
+        named = recipient[1] if recipient and recipient[1] not in ("assistant", "user") else ""
+        ended = _ENDS.match(text, match.end())
+        end = ended.end() if ended else match.end()
+        yield _Message(channel[1] if channel else "", named, match[2], match.start(), end, match.end() == len(text))
+
+
+HARMONY = Dialect(
+    name="harmony",
+    signs=("<|channel|>",),
+    marks=("<|channel|>commentary to=functions.", "<|start|>assistant"),
+    read=read,
+    write=write,
+    forms=(Form("<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"),),
+    reasoning=reasoning,
+    thought=("<|channel|>analysis<|message|>", "<|end|><|start|>assistant"),
+    thinks=True,
+    prose="<|channel|>final<|message|>",
+)

@@ -1,0 +1,61 @@
+"""Calls as JSON, fenced or bare: what models are asked for whose chat template knows no tools (`tool_prompt`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks
+from safegym.dialects.values import all_calls, dumps, read_values
+from safegym.records import ToolCall
+
+_KEYS = r"[\"'](?:tool|name|function|tool_name|tool_calls)[\"']\s*:|(?:tool|name|function|tool_name)\s*:\s*[\"']"
+_OPENING = re.compile(rf"(?=(?:\[\s*)?\{{\s*(?:{_KEYS}|[\"']type[\"']\s*:\s*[\"']function[\"']))")
+_BARE = re.compile(r"\A\s*(?:```[ \t]*\w*\s*)?(?=\{|\[\s*\{)")
+_FENCE = re.compile(r"```[ \t]*[\w-]*\s*(?:```|\Z)")
+_UNFINISHED = re.compile(r"(?:\A|[\s:`])(?:\[\s*)?\{\s*(?:[\"']\w{0,10}[\"']?\s*:?\s*)?\Z")
+
+
+def read(text: str, tools: Tools) -> Found:
+    """Every object anywhere in the text that has the keys of a call; a reply that is an object was meant as one."""
+    found = read_blocks(text, _OPENING, _block, tools)
+    if found.attempted:
+        return _unfenced(found)
+    if _BARE.match(text):
+        ended = not read_values(text, text.index("{")).open
+        return Found(broken=True, open=not ended, rest=text)
+    if _UNFINISHED.search(text):
+        return Found(open=True, rest=text)
+    return Found()
+
+
+def write(calls: Sequence[ToolCall]) -> str:
+    """One object per line."""
+    return "\n".join(dumps({"tool": call.tool, "arguments": call.arguments}) for call in calls)
+
+
+def _block(text: str, at: int, tools: Tools) -> Block | None:
+    read = read_values(text, at, "\n```")
+    calls, whole = all_calls(read.values)
+    patched, _ = all_calls(read.patched)
+    if read.patched and not read.open:
+        return Block(read.end, calls + patched, True, not whole)
+    if tools and calls and not any(call.tool in tools or call.arguments for call in calls):
+        return None  # an object that merely has a name
+    return Block(read.end, calls, read.repaired, read.broken or not whole, read.open, patched)
+
+
+def _unfenced(found: Found) -> Found:
+    """The same without the fences that stood around the calls."""
+    return replace(found, rest=_FENCE.sub("", found.rest))
+
+
+JSON = Dialect(
+    name="json",
+    signs=(),
+    marks=('{"tool":', '```json\n{"tool":'),
+    read=read,
+    write=write,
+    forms=(Form('{"tool":"{name}","arguments":', "}"),),
+)
