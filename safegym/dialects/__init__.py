@@ -32,6 +32,8 @@ from safegym.dialects.thinking import split_thinking
 from safegym.errors import UnknownNameError
 from safegym.records import ParseStatus, ToolCall, ToolSpec
 
+__all__ = ["DIALECTS", "Dialect", "Parsed", "dialect_of", "find_dialect", "parse", "read", "split_reasoning"]
+
 _ALL = (
     harmony.HARMONY, DEEPSEEK, KIMI, MINIMAX, GEMMA, GLM, QWEN_CODER, GRANITE, HERMES, MISTRAL, PYTHONIC, LLAMA, JSON
 )  # fmt: skip
@@ -110,8 +112,9 @@ def parse(
         found = Found(open=True, rest=text)
     foreign = False
     if not strict and not found.calls and not found.patched and not (found.open and cut):
-        others = (each.read(text, known) for each in _ALL if each is not own)
-        better = next((each for each in others if _taken(each, found, known)), None)
+        others = [each.read(text, known) for each in _ALL if each is not own]
+        mended = [each for each in others if _names_known(each, known) and each.attempted]
+        better = next((each for each in mended if each.clean), None if found.attempted or not mended else mended[0])
         found, foreign = (found, False) if better is None else (better, True)
     if found.attempted:
         return _judge(found, foreign=foreign, cut=cut)
@@ -143,10 +146,9 @@ def split_reasoning(text: str, dialect: str = "") -> tuple[str, str]:
     return harmony.reasoning(text) if harmony.speaks(text) else split_thinking(text)
 
 
-def _taken(found: Found, own: Found, known: Mapping[str, ToolSpec]) -> bool:
-    """Whether what another dialect's reader found counts: it names tools on offer, and mends what was found before."""
-    names = {call.tool for call in (*found.calls, *found.patched)}
-    return (not known or names <= known.keys()) and (found.clean if own.attempted else found.attempted)
+def _names_known(found: Found, known: Mapping[str, ToolSpec]) -> bool:
+    """Whether all calls name tools on offer, as calls of another dialect must to be told from examples."""
+    return not known or {call.tool for call in (*found.calls, *found.patched)} <= known.keys()
 
 
 def _ends_in_mark(text: str, dialect: Dialect) -> bool:

@@ -185,9 +185,7 @@ def read_blocks(
     for leftover in stray:
         gathered.repaired |= leftover in rest
         rest = rest.replace(leftover, "")
-    return Found(
-        tuple(gathered.calls), gathered.repaired, gathered.broken, gathered.open, gathered.patched, rest
-    )  # fmt: skip
+    return Found(tuple(gathered.calls), gathered.repaired, gathered.broken, gathered.open, gathered.patched, rest)
 
 
 def unquoted(text: str, pattern: re.Pattern[str], at: int = 0) -> Iterator[tuple[int, int]]:

@@ -32,9 +32,7 @@ def read(text: str, tools: Tools) -> Found:
 
 def write(calls: Sequence[ToolCall]) -> str:
     """One block per call."""
-    return "\n".join(
-        f"<tool_call>{call.tool}\n{write_arguments(call.arguments, TAGS)}</tool_call>" for call in calls
-    )  # fmt: skip
+    return "\n".join(f"<tool_call>{call.tool}\n{write_arguments(call.arguments, TAGS)}</tool_call>" for call in calls)
 
 
 def _block(text: str, at: int, tools: Tools) -> Block | None:

@@ -18,10 +18,8 @@ from safegym.dialects.values import dumps
 from safegym.records import ToolCall
 
 _HEADER = r"(?:(?:\s*to=[^<\s]*\s*)?(?:<\|(?:start|channel|constrain)\|>[^<]*)+|\s*to=[^<]*)"
-_MESSAGE = re.compile(
-    rf"({_HEADER})<\|message\|>(.*?)(?=<\|(?:end|call|return|start|channel)\|>|\Z)", re.DOTALL
-)  # fmt: skip
-_CUT = re.compile(rf"{_HEADER}(?:<\|[a-z]*)?\Z")
+_MESSAGE = re.compile(rf"({_HEADER})<\|message\|>(.*?)(?=<\|(?:end|call|return|start|channel)\|>|\Z)", re.DOTALL)
+_CUT = re.compile(rf"{_HEADER}(?:<\|?[a-z]*\|?)?\Z")
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 _ENDS = re.compile(r"<\|(?:end|call|return)\|>")
@@ -58,12 +56,12 @@ def read(text: str, tools: Tools) -> Found:
         if not message.recipient:
             prose += [message.content, "\n\n"] if message.channel != "analysis" else []
             continue
-        block = named_json(message.recipient, message.content, 0, "" if message.content.strip() else " ")
-        calls += block.calls
-        opened = block.open and message.last
-        repaired |= block.repaired or message.channel == "analysis"
-        broken |= block.broken or (block.open and not message.last)
-        patched = block.patched
+        block = named_json(message.recipient, message.content, 0)
+        ended = block.open and not message.last
+        calls += block.calls + (block.patched if ended else ())
+        opened, patched = block.open and message.last, () if ended else block.patched
+        repaired |= block.repaired or message.channel == "analysis" or (ended and bool(message.content.strip()))
+        broken |= block.broken or (ended and not block.patched)
     tail = _CUT.search(text, at)
     opened |= tail is not None and "final" not in tail[0] and "analysis" not in tail[0]
     prose.append(text[at : tail.start() if tail else len(text)])

@@ -2,50 +2,63 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 from safegym.dialects.base import Block, BlockReader, Tools
-from safegym.dialects.values import Values, all_calls, make_call, read_values
+from safegym.dialects.values import all_calls, make_call, read_values
 
 _SPACE = re.compile(r"\s*")
 
 
-def json_block(closing: str = "", *, required: bool = False) -> BlockReader:
+def json_block(closing: str = "", *, stop: str = "", required: bool = False) -> BlockReader:
     """A reader of blocks that hold calls as JSON.
 
     Args:
         closing: The mark that ends a block; empty if nothing does.
-        required: Whether a block without it has to be mended.
+        stop: A mark that a block without a closing one ends before.
+        required: Whether a block without its closing mark has to be mended.
     """
 
     def block(text: str, at: int, tools: Tools) -> Block | None:
-        read = read_values(text, at, closing)
+        read = read_values(text, at, closing or stop)
         if not (read.values or read.patched or read.open or read.broken):
             return unreadable(text, at, closing)
         end, closed = behind(text, read.end, closing)
         calls, whole = all_calls(read.values)
         patched, _ = all_calls(read.patched)
-        if closed and patched:
-            calls, patched, read = calls + patched, (), _mended(read)
+        if patched and not read.open:
+            return Block(end, calls + patched, repaired=True, broken=not whole)
         repaired = read.repaired or (required and not closed)
         return Block(end, calls, repaired, read.broken or not whole, read.open, patched)
 
     return block
 
 
-def named_json(name: str, text: str, at: int, closing: str) -> Block:
-    """The block of one call whose name is known and whose arguments follow as a JSON object, or as nothing."""
-    read = read_values(text, at, closing)
-    end, closed = behind(text, read.end, closing)
-    given = read.values or read.patched
-    call = make_call(name, given[0] if given else None)
-    if len(given) > 1 or call is None or (read.broken and not given):
-        return Block(end, broken=True)
-    if not given and not closed and closing:
-        return Block(len(text), open=True) if read.open or not text[at:].strip() else Block(end, broken=True)
-    if read.patched and not closed:
-        return Block(end, open=True, patched=(call,))
-    return Block(end, (call,), read.repaired or bool(read.patched))
+def named_json(name: str, text: str, at: int, closing: str = "", stop: str = "") -> Block:
+    """The block of one call whose name is known and whose arguments follow: an object, text that holds one, or nothing.
+
+    A block without arguments that nothing ends is taken for a call only where the reply was not cut.
+    """
+    read = read_values(text, at, closing or stop, most=1)
+    end, _ = behind(text, read.end, closing)
+    if read.open and not read.patched:
+        return Block(len(text), open=True)
+    if read.values or read.patched:
+        call = make_call(name, (read.values or read.patched)[0])
+        if call is None:
+            return Block(end, broken=True)
+        if read.open:
+            return Block(len(text), open=True, patched=(call,))
+        return Block(end, (call,), repaired=read.repaired or bool(read.patched))
+    limit = text.find(closing or stop, at) if closing or stop else -1
+    body = text[at:] if limit < 0 else text[at:limit]
+    call = make_call(name, _unquoted(body))
+    if call is None or read.broken:
+        return Block(len(text) if limit < 0 else limit + len(closing), broken=True)
+    if limit < 0:
+        return Block(len(text), open=True, patched=(call,))
+    return Block(limit + len(closing), (call,))
 
 
 def behind(text: str, at: int, closing: str) -> tuple[int, bool]:
@@ -67,5 +80,11 @@ def unreadable(text: str, at: int, closing: str) -> Block | None:
     return Block(found + len(closing), broken=True) if found >= 0 else None
 
 
-def _mended(read: Values) -> Values:
-    return Values(read.values, read.end, repaired=True)
+def _unquoted(body: str) -> str:
+    """What is given as arguments where no object is: JSON text, whose quotes are taken off, or a word for nothing."""
+    bare = body.strip("`\n\t ")
+    try:
+        value = json.loads(bare)
+    except (ValueError, RecursionError):
+        return bare
+    return value if isinstance(value, str) else bare

@@ -34,9 +34,7 @@ def read(text: str, tools: Tools) -> Found:
 
 def write(calls: Sequence[ToolCall]) -> str:
     """One frame around all calls."""
-    written = (
-        f'<invoke name="{call.tool}">\n{write_arguments(call.arguments, TAGS)}</invoke>\n' for call in calls
-    )  # fmt: skip
+    written = (f'<invoke name="{call.tool}">\n{write_arguments(call.arguments, TAGS)}</invoke>\n' for call in calls)
     return f"{_OPENING}\n{''.join(written)}{_CLOSING}"
 
 

@@ -17,7 +17,7 @@ from safegym.records import ToolCall
 _MARK = re.compile(r"\[TOOL_CALLS\]")
 _NAMED = re.compile(r"\s*([\w.-]+)\s*(?:\[CALL_ID\]\s*[\w-]*\s*)?(?:\[ARGS\]\s*|(?=\{))")
 _BEGUN = re.compile(r"\s*[\w.-]+\s*(?:\[CALL_ID\]\s*[\w-]*\s*)?(?:\[[A-Z_]*)?\Z")
-_JSON = json_block()
+_JSON = json_block(stop="[TOOL_CALLS]")
 
 
 def read(text: str, tools: Tools) -> Found:
@@ -33,7 +33,7 @@ def write(calls: Sequence[ToolCall]) -> str:
 def _block(text: str, at: int, tools: Tools) -> Block | None:
     named = _NAMED.match(text, at)
     if named:
-        return named_json(named[1], text, named.end(), "")
+        return named_json(named[1], text, named.end(), stop="[TOOL_CALLS]")
     if _BEGUN.match(text, at):
         return Block(len(text), open=True)
     return _JSON(text, at, tools)

@@ -77,7 +77,7 @@ class Tagged:
             return Block(start + len(self.end), (call,), repaired)
         if self.further.match(rest):
             return Block(at, (call,), repaired=True)
-        if not rest or _opens(rest):
+        if not rest or (rest.startswith("<") and self.end not in rest and self.closing not in rest):
             return Block(len(text), open=True, patched=(call,) if not rest else ())
         end = text.find(self.end, at)
         return Block(end + len(self.end) if end >= 0 else at, broken=True)

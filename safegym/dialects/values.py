@@ -43,17 +43,19 @@ class Values:
     patched: tuple[JsonValue, ...] = ()
 
 
-def read_values(text: str, at: int = 0, stop: str = "") -> Values:
+def read_values(text: str, at: int = 0, stop: str = "", most: int | None = None) -> Values:
     """Read the JSON values at a place of a text.
 
     Args:
         text: The text.
         at: Where to begin.
         stop: A mark that ends them; what would be cut by it is read first without it, as text may hold the mark.
+        most: The most values to read, a list counting as one.
     """
     values: list[JsonValue] = []
-    repaired = False
-    while (start := _next_value(text, at)) >= 0:
+    repaired, count = False, 0
+    while count != most and (start := _next_value(text, at, stop)) >= 0:
+        count += 1
         try:
             value, at = _DECODER.raw_decode(text, start)
             values += _listed(value)
@@ -194,9 +196,11 @@ def _listed(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else [value]
 
 
-def _next_value(text: str, at: int) -> int:
+def _next_value(text: str, at: int, stop: str) -> int:
     gap = _GAP.match(text, at)
     start = gap.end() if gap else at
+    if stop and text.startswith(stop, start):
+        return -1
     return start if text[start : start + 1] in ("{", "[") else -1
 
 
