@@ -152,9 +152,7 @@ def _names_known(found: Found, known: Mapping[str, ToolSpec]) -> bool:
 
 
 def _ends_in_mark(text: str, dialect: Dialect) -> bool:
-    return any(
-        text.endswith(mark[:length]) for mark in dialect.marks for length in range(_SHORTEST_CUT, len(mark) + 1)
-    )  # fmt: skip
+    return any(text.endswith(mark[:length]) for mark in dialect.marks for length in range(_SHORTEST_CUT, len(mark) + 1))
 
 
 def _judge(found: Found, *, foreign: bool, cut: bool) -> Parsed:

@@ -108,9 +108,13 @@ class GrammarCompiler:
         compiled, opening = self._compiled(named, dialect, choice == "auto", max_string, thinks)
         return Matcher(compiled.deep_copy(), self._width, opening)
 
+    def _opened(self, dialect: Dialect) -> bool:
+        """Whether the template has already opened the reasoning, which then has to be closed."""
+        return self._prompt.rstrip().endswith(dialect.thought[0])
+
     @cached_property
     def _prompt(self) -> str:
-        """How the template opens a reply, which may be inside of a reasoning block."""
+        """A prompt, for how the template opens a reply."""
         try:
             asked = [{"role": "user", "content": "?"}]
             return str(self._source.apply_chat_template(asked, add_generation_prompt=True, tokenize=False))
@@ -129,7 +133,7 @@ class GrammarCompiler:
         call = f"call: {self._call(tools, chosen, rules)}\n"
         prose_rule = f"prose: {self._literal(chosen.prose)} {_PROSE}\n"
         thought = f"thought: {self._thought(chosen, rules)}\n" if thinks else ""
-        before = "thought? " if thinks else ""
+        before = f"thought{'' if self._opened(chosen) else '?'} " if thinks else ""
         if not prose:
             return self._match(f"start: {before}call\n{thought}{call}{rules.source()}", tools), None
         grammar = f"start: {before}(call | prose)\n{thought}{call}{prose_rule}{rules.source()}"
@@ -158,7 +162,7 @@ class GrammarCompiler:
         opening, closing = dialect.thought
         end = closing.strip()
         content = f"{rules.text(end, 0, _THOUGHT)} {self._literal(closing.removeprefix(end))}"
-        return content if self._prompt.rstrip().endswith(opening) else f"{self._literal(opening)} {content}"
+        return content if self._opened(dialect) else f"{self._literal(opening)} {content}"
 
     def _literal(self, text: str) -> str:
         """Text as grammar source; markers that are special tokens are named by their id."""
