@@ -167,7 +167,7 @@ CALLS = st.lists(
             lambda to, text, urgent: ToolCall(tool="send", arguments={"to": to, "text": text, "urgent": urgent}),
             st.lists(SAFE, min_size=1, max_size=3), SAFE, st.booleans(),
         ),
-        st.one_of(st.none(), st.floats(0, 100)).map(lambda value: ToolCall(tool="set_limit", arguments={"value": value})),
+        st.one_of(st.none(), st.floats(0, 100)).map(lambda each: ToolCall(tool="set_limit", arguments={"value": each})),
     ),
     min_size=1,
     max_size=3,

@@ -57,8 +57,8 @@ class Block:
     patched: tuple[ToolCall, ...] = ()
 
 
-BlockReader: TypeAlias = Callable[[str, int, Tools], Block | None]
-"""Reads the block behind a mark, given the text and where the mark ends; None if the mark was only mentioned."""
+BlockReader: TypeAlias = Callable[[re.Match[str], Tools], Block | None]
+"""Reads the block behind a mark; None if the mark was only mentioned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +167,10 @@ def read_blocks(
         stray: What is no prose either, but does not belong outside of a block.
     """
     gathered, gaps, at = _Gathered(), [], 0
-    for start, behind in unquoted(text, mark):
-        if start < at or (each := block(text, behind, tools)) is None:
+    for match in unquoted(text, mark):
+        if match.start() < at or (each := block(match, tools)) is None:
             continue
-        gaps.append(text[at:start])
+        gaps.append(text[at : match.start()])
         at = each.end
         gathered.calls += each.calls
         gathered.repaired |= each.repaired
@@ -188,11 +188,11 @@ def read_blocks(
     return Found(tuple(gathered.calls), gathered.repaired, gathered.broken, gathered.open, gathered.patched, rest)
 
 
-def unquoted(text: str, pattern: re.Pattern[str], at: int = 0) -> Iterator[tuple[int, int]]:
-    """Where a pattern matches outside of inline code, as (start, end): what stands in backticks is only mentioned."""
-    for match in pattern.finditer(text, at):
+def unquoted(text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+    """The matches of a pattern outside of inline code: what stands in backticks is only mentioned."""
+    for match in pattern.finditer(text):
         line = text.rfind("\n", 0, match.start()) + 1
         before = text[line : match.start()].replace("```", "")
         behind = text[match.end() :].partition("\n")[0].replace("```", "")
         if not (before.count("`") % 2 and "`" in behind):
-            yield match.start(), match.end()
+            yield match

@@ -40,7 +40,8 @@ def write(calls: Sequence[ToolCall]) -> str:
     return "".join(f"{_OPENING}call:{call.tool}{_written(call.arguments)}{_CLOSING}" for call in calls)
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     named = _CALL.match(text, at)
     if named is None:
         return Block(len(text), open=True) if _BEGUN.match(text, at) else unreadable(text, at, _CLOSING)

@@ -35,8 +35,8 @@ def write(calls: Sequence[ToolCall]) -> str:
     return "\n".join(dumps({"tool": call.tool, "arguments": call.arguments}) for call in calls)
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
-    read = read_values(text, at, "\n```")
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    read = read_values(mark.string, mark.end(), "\n```")
     calls, whole = all_calls(read.values)
     patched, _ = all_calls(read.patched)
     if read.patched and not read.open:

@@ -37,9 +37,10 @@ def write(calls: Sequence[ToolCall]) -> str:
     return "; ".join(dumps({"name": call.tool, "parameters": call.arguments}) for call in calls)
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     if text[at:].lstrip().startswith(("{", "[{")) or not text[at:].strip():
-        return _JSON(text, at, tools)
+        return _JSON(mark, tools)
     return pythonic.read_at(text, at, tools)
 
 

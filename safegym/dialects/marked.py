@@ -20,7 +20,8 @@ def json_block(closing: str = "", *, stop: str = "", required: bool = False) -> 
         required: Whether a block without its closing mark has to be mended.
     """
 
-    def block(text: str, at: int, tools: Tools) -> Block | None:
+    def block(mark: re.Match[str], tools: Tools) -> Block | None:
+        text, at = mark.string, mark.end()
         read = read_values(text, at, closing or stop)
         if not (read.values or read.patched or read.open or read.broken):
             return unreadable(text, at, closing)

@@ -38,9 +38,8 @@ def write(calls: Sequence[ToolCall]) -> str:
     return f"{_OPENING}\n{''.join(written)}{_CLOSING}"
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
-    name = text[text.rindex("<invoke", 0, at) : at].partition("=")[2].strip("> \"'")
-    return _TAGGED.block(name, text, at, tools)
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    return _TAGGED.block(mark[1], mark.string, mark.end(), tools)
 
 
 MINIMAX = Dialect(

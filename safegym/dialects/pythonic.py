@@ -58,7 +58,8 @@ def read_at(text: str, at: int, tools: Tools) -> Block | None:
     return Block(end, read[0], read[1])
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     named = _NAME.match(text, at)
     if named is None:
         return None
