@@ -108,8 +108,8 @@ def parse(
     own, cut = find_dialect(dialect), finish == "length"
     known = {tool.name: tool for tool in tools}
     found = own.read(text, known)
-    if cut and not found.attempted and _ends_in_mark(text, own):
-        found = Found(open=True, rest=text)
+    if cut and not found.attempted and (begun := _begun_mark(text, own)):
+        found = Found(open=True, rest=text[:-begun])
     foreign = False
     if not strict and not found.calls and not found.patched and not (found.open and cut):
         others = [each.read(text, known) for each in _ALL if each is not own]
@@ -151,8 +151,10 @@ def _names_known(found: Found, known: Mapping[str, ToolSpec]) -> bool:
     return not known or {call.tool for call in (*found.calls, *found.patched)} <= known.keys()
 
 
-def _ends_in_mark(text: str, dialect: Dialect) -> bool:
-    return any(text.endswith(mark[:length]) for mark in dialect.marks for length in range(_SHORTEST_CUT, len(mark) + 1))
+def _begun_mark(text: str, dialect: Dialect) -> int:
+    """How many characters of a mark a reply ends with; 0 for too few to tell them from prose."""
+    begun = (mark[:length] for mark in dialect.marks for length in range(_SHORTEST_CUT, len(mark) + 1))
+    return max((len(each) for each in begun if text.endswith(each)), default=0)
 
 
 def _judge(found: Found, *, foreign: bool, cut: bool) -> Parsed:

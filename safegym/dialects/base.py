@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -167,8 +167,8 @@ def read_blocks(
         stray: What is no prose either, but does not belong outside of a block.
     """
     gathered, gaps, at = _Gathered(), [], 0
-    for match in unquoted(text, mark):
-        if match.start() < at or (each := block(match, tools)) is None:
+    for match in mark.finditer(text):
+        if match.start() < at or _quoted(match, at) or (each := block(match, tools)) is None:
             continue
         gaps.append(text[at : match.start()])
         at = each.end
@@ -188,11 +188,10 @@ def read_blocks(
     return Found(tuple(gathered.calls), gathered.repaired, gathered.broken, gathered.open, gathered.patched, rest)
 
 
-def unquoted(text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
-    """The matches of a pattern outside of inline code: what stands in backticks is only mentioned."""
-    for match in pattern.finditer(text):
-        line = text.rfind("\n", 0, match.start()) + 1
-        before = text[line : match.start()].replace("```", "")
-        behind = text[match.end() :].partition("\n")[0].replace("```", "")
-        if not (before.count("`") % 2 and "`" in behind):
-            yield match
+def _quoted(mark: re.Match[str], at: int) -> bool:
+    """Whether a mark stands in inline code that begins behind a place: it is only mentioned there."""
+    text = mark.string
+    line = max(text.rfind("\n", 0, mark.start()) + 1, at)
+    before = text[line : mark.start()].replace("```", "")
+    behind = text[mark.end() :].partition("\n")[0].replace("```", "")
+    return before.count("`") % 2 == 1 and "`" in behind

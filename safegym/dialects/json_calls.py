@@ -37,13 +37,12 @@ def write(calls: Sequence[ToolCall]) -> str:
 
 def _block(mark: re.Match[str], tools: Tools) -> Block | None:
     read = read_values(mark.string, mark.end(), "\n```")
-    calls, whole = all_calls(read.values)
-    patched, _ = all_calls(read.patched)
-    if read.patched and not read.open:
-        return Block(read.end, calls + patched, True, not whole)
-    if tools and calls and not any(call.tool in tools or call.arguments for call in calls):
+    found, patched = all_calls(read.values), all_calls(read.patched).calls
+    if patched and not read.open:
+        return Block(read.end, found.calls + patched, repaired=True, broken=not found.whole)
+    if tools and found.bare and found.calls and not any(call.tool in tools for call in found.calls):
         return None  # an object that merely has a name
-    return Block(read.end, calls, read.repaired, read.broken or not whole, read.open, patched)
+    return Block(read.end, found.calls, read.repaired or found.flat, read.broken or not found.whole, read.open, patched)
 
 
 def _unfenced(found: Found) -> Found:
