@@ -6,12 +6,14 @@ import json
 import pytest
 
 from safegym.agent import AgentFile, ToolCallingAgent, load_examinee, request_seed
+from safegym.dialects import DIALECTS
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import load_model
 from safegym.models.base import ModelReply, ModelTraits, TransientModelError
 from safegym.models.prompts import EXAMPLE, neutralise
 from safegym.models.scripted import ScriptedModel
 from safegym.records import Observation, ToolCall, ToolSpec
+from tests.conftest import ROOT
 
 
 def schema(**properties):
@@ -150,6 +152,12 @@ def test_identity_covers_file_and_parameters_but_not_the_engine(tmp_path):
 def test_wrong_fields_are_refused(tmp_path, fields, message):
     with pytest.raises((ContentError, ModelError), match=message):
         load_examinee("p", scripted_file(tmp_path, **fields))
+
+
+@pytest.mark.parametrize("name", ["hf", "smollm2"])
+def test_agent_files_list_every_dialect(name):
+    text = (ROOT / "agents" / f"{name}.toml").read_text("utf-8")
+    assert [each for each in DIALECTS if each not in text] == []
 
 
 def test_wrong_parameters_and_missing_models_are_refused(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from safegym.dialects.thinking import split_thinking
@@ -138,19 +138,10 @@ class Dialect:
     prose: str = ""
 
 
-@dataclass(slots=True)
-class _Gathered:
-    calls: list[ToolCall] = field(default_factory=list)
-    repaired: bool = False
-    broken: bool = False
-    open: bool = False
-    patched: tuple[ToolCall, ...] = ()
-
-
 def read_blocks(
     text: str,
     mark: re.Pattern[str],
-    block: BlockReader,
+    read: BlockReader,
     tools: Tools,
     *,
     frame: Sequence[str] = (),
@@ -161,31 +152,37 @@ def read_blocks(
     Args:
         text: The reply.
         mark: What opens a block.
-        block: Reads one block.
+        read: Reads one block.
         tools: The tools on offer.
         frame: What may stand around all blocks, and is no prose.
         stray: What is no prose either, but does not belong outside of a block.
     """
-    gathered, gaps, at = _Gathered(), [], 0
+    blocks: list[Block] = []
+    gaps, at = [], 0
     for match in mark.finditer(text):
-        if match.start() < at or _quoted(match, at) or (each := block(match, tools)) is None:
+        if match.start() < at or _quoted(match, at) or (block := read(match, tools)) is None:
             continue
+        blocks.append(block)
         gaps.append(text[at : match.start()])
-        at = each.end
-        gathered.calls += each.calls
-        gathered.repaired |= each.repaired
-        gathered.broken |= each.broken
-        gathered.open = each.open
-        gathered.patched = each.patched
-    if not gaps:
+        at = block.end
+    if not blocks:
         return Found()
-    rest = "".join((*gaps, text[at:]))
-    for mark_around in frame:
-        rest = rest.replace(mark_around, "")
-    for leftover in stray:
-        gathered.repaired |= leftover in rest
-        rest = rest.replace(leftover, "")
-    return Found(tuple(gathered.calls), gathered.repaired, gathered.broken, gathered.open, gathered.patched, rest)
+    rest = without("".join((*gaps, text[at:])), frame)
+    return Found(
+        calls=tuple(call for each in blocks for call in each.calls),
+        repaired=any(each.repaired for each in blocks) or any(each in rest for each in stray),
+        broken=any(each.broken for each in blocks),
+        open=blocks[-1].open,
+        patched=blocks[-1].patched,
+        rest=without(rest, stray),
+    )
+
+
+def without(text: str, marks: Sequence[str]) -> str:
+    """A text without some marks."""
+    for each in marks:
+        text = text.replace(each, "")
+    return text
 
 
 def _quoted(mark: re.Match[str], at: int) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from safegym.dialects.base import Dialect, Form, Found, Tools
 from safegym.dialects.marked import named_json
 from safegym.dialects.thinking import split_thinking
-from safegym.dialects.values import dumps
+from safegym.dialects.values import dumps, read_values
 from safegym.records import ToolCall
 
 _HEADER = r"(?:(?:\s*to=[^<\s]*\s*)?(?:<\|(?:start|channel|constrain)\|>[^<]*)+|\s*to=[^<]*)"
@@ -96,12 +96,18 @@ def reasoning(text: str) -> tuple[str, str]:
 
 
 def _messages(text: str) -> Iterator[_Message]:
-    for match in _MESSAGE.finditer(text):
+    at = 0
+    while match := _MESSAGE.search(text, at):
         recipient, channel = _RECIPIENT.search(match[1]), _CHANNEL.search(match[1])
         named = recipient[1] if recipient and recipient[1] not in ("assistant", "user") else ""
-        ended = _ENDS.match(text, match.end())
-        end = ended.end() if ended else match.end()
-        yield _Message(channel[1] if channel else "", named, match[2], match.start(), end, match.end() == len(text))
+        end = match.end()
+        whole = read_values(text, match.start(2), most=1)
+        if named and whole.values:
+            end = max(end, whole.end)  # text in arguments may hold marks
+        ended = _ENDS.match(text, end)
+        at = ended.end() if ended else end
+        content = text[match.start(2) : end]
+        yield _Message(channel[1] if channel else "", named, content, match.start(), at, end == len(text))
 
 
 HARMONY = Dialect(

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from safegym.dialects import pythonic
-from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks
+from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks, without
 from safegym.dialects.json_calls import read as read_json
 from safegym.dialects.marked import json_block
 from safegym.dialects.values import dumps
@@ -27,9 +28,10 @@ def read(text: str, tools: Tools) -> Found:
     found = read_blocks(text, _MARK, _block, tools, frame=_FRAME)
     if found.attempted:
         return found
-    for each in _FRAME:
-        text = text.replace(each, "")
-    return read_json(text, tools) if text.lstrip().startswith(("{", "[{")) else Found()
+    if not text.lstrip().startswith(("{", "[{")):
+        return Found()
+    bare = read_json(text, tools)
+    return replace(bare, rest=without(bare.rest, _FRAME))
 
 
 def write(calls: Sequence[ToolCall]) -> str:
