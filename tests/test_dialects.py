@@ -120,6 +120,7 @@ TEMPLATES = {
     "SmolLM3": ("hermes", "{%- if xml_tools or tools %}<tool_call>{\"name\"{{ '<think>' }}"),
     "MiniMax M2": ("minimax", "{%- set begin = '<minimax:tool_call>' -%}{%- if tools -%}<invoke name="),
     "FunctionGemma": ("gemma", "{%- if tools %}<start_function_declaration><start_function_call>call:"),
+    "Gemma 4": ("gemma4", "{%- if tools -%}<|tool>{%- endif -%}<|tool_call>call:"),
     "Gemma 3": ("json", "{{ bos_token }}<start_of_turn>user"),
     "DeepSeek V3.1, which shows no tools": ("json", "message['tool_calls'] <｜tool▁calls▁begin｜>"),
     "SmolLM2": ("json", "{{ messages }}"),
@@ -158,7 +159,9 @@ def test_reasoning_is_told_apart(text, parts):
 
 KIT = {each.name: each for each in tools()}
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=30)
-SAFE = WORDS.filter(lambda text: not any(mark in text for mark in ("<escape>", "</parameter>", "</arg_value>")))
+SAFE = WORDS.filter(
+    lambda text: not any(mark in text for mark in ("<escape>", "</parameter>", "</arg_value>", '<|"|>'))
+)
 CALLS = st.lists(
     st.one_of(
         st.just(ToolCall(tool="look")),
@@ -297,6 +300,19 @@ def test_every_call_and_every_refusal_can_be_written(compiler, dialect):
         matcher = grammars.matcher(tools(), dialect, "required", thinks=False)
         for token in tokenizer(prose, add_special_tokens=False).input_ids:
             matcher.consume(token)
+
+
+@constrained
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_such_models_write_is_what_the_grammar_wants(compiler, dialect):
+    tokenizer, grammars = compiler
+    trip = {"city": "Graz", "days": 3, "stops": ["Linz", "Wels"]}
+    for call in (ToolCall(tool="look"), ToolCall(tool="plan_trip", arguments={"trip": trip})):
+        matcher = grammars.matcher(tools(), dialect, "required", thinks=False)
+        written = find_dialect(dialect).write([call]).removesuffix("<|call|>")
+        for token in tokenizer(written, add_special_tokens=False).input_ids:
+            matcher.consume(token)
+        assert matcher.mask()[tokenizer.eos_token_id]
 
 
 @constrained

@@ -17,7 +17,7 @@ from typing import Literal
 from safegym.dialects import harmony
 from safegym.dialects.base import Dialect, Found
 from safegym.dialects.deepseek import DEEPSEEK
-from safegym.dialects.gemma import GEMMA
+from safegym.dialects.gemma import GEMMA, GEMMA4
 from safegym.dialects.glm import GLM
 from safegym.dialects.granite import GRANITE
 from safegym.dialects.hermes import HERMES
@@ -35,7 +35,8 @@ from safegym.records import ParseStatus, ToolCall, ToolSpec
 __all__ = ["DIALECTS", "Dialect", "Parsed", "dialect_of", "find_dialect", "parse", "read", "split_reasoning"]
 
 _ALL = (
-    harmony.HARMONY, DEEPSEEK, KIMI, MINIMAX, GEMMA, GLM, QWEN_CODER, GRANITE, HERMES, MISTRAL, PYTHONIC, LLAMA, JSON
+    harmony.HARMONY, DEEPSEEK, KIMI, MINIMAX, GEMMA, GEMMA4, GLM, QWEN_CODER, GRANITE, HERMES, MISTRAL, PYTHONIC,
+    LLAMA, JSON,
 )  # fmt: skip
 """Every dialect. A template is that of the first whose sign it holds; a reply of another dialect is read in this order,
 so what is marked comes before what is not."""

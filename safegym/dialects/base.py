@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from safegym.dialects.thinking import split_thinking
 from safegym.records import ToolCall, ToolSpec
@@ -62,6 +62,14 @@ BlockReader: TypeAlias = Callable[[re.Match[str], Tools], Block | None]
 
 
 @dataclass(frozen=True, slots=True)
+class Json:
+    """Arguments written as one JSON object; models were trained on one way of setting its spaces."""
+
+    comma: str = ", "
+    colon: str = ": "
+
+
+@dataclass(frozen=True, slots=True)
 class Tags:
     """Arguments written one by one between tags: text as it is, everything else as JSON.
 
@@ -97,7 +105,7 @@ class Literals:
     words: tuple[str, str, str]
 
 
-Arguments: TypeAlias = Literal["json"] | Tags | Literals
+Arguments: TypeAlias = Json | Tags | Literals
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Form:
 
     before: str
     after: str = ""
-    arguments: Arguments = "json"
+    arguments: Arguments = Json()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

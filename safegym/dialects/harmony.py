@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from safegym.dialects.base import Dialect, Form, Found, Tools
+from safegym.dialects.base import Dialect, Form, Found, Json, Tools
 from safegym.dialects.marked import named_json
 from safegym.dialects.thinking import split_thinking
 from safegym.dialects.values import dumps, read_values
 from safegym.records import ToolCall
 
+_BEFORE = "<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"
 _HEADER = r"(?:(?:\s*to=[^<\s]*\s*)?(?:<\|(?:start|channel|constrain)\|>[^<]*)+|\s*to=[^<]*)"
 _MESSAGE = re.compile(rf"({_HEADER})<\|message\|>(.*?)(?=<\|(?:end|call|return|start|channel)\|>|\Z)", re.DOTALL)
 _CUT = re.compile(rf"{_HEADER}(?:<\|?[a-z]*\|?)?\Z")
@@ -72,8 +73,7 @@ def read(text: str, tools: Tools) -> Found:
 def write(calls: Sequence[ToolCall]) -> str:
     """One message per call, as a reply that `<|start|>assistant` precedes."""
     return "<|start|>assistant".join(
-        f"<|channel|>commentary to=functions.{call.tool} <|constrain|>json<|message|>{dumps(call.arguments)}<|call|>"
-        for call in calls
+        f"{_BEFORE.replace('{name}', call.tool)}{dumps(call.arguments, compact=True)}<|call|>" for call in calls
     )
 
 
@@ -116,7 +116,7 @@ HARMONY = Dialect(
     marks=("<|channel|>commentary to=functions.", "<|start|>assistant"),
     read=read,
     write=write,
-    forms=(Form("<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"),),
+    forms=(Form(_BEFORE, "", Json(",", ":")),),
     reasoning=reasoning,
     thought=("<|channel|>analysis<|message|>", "<|end|><|start|>assistant"),
     thinks=True,

@@ -35,5 +35,5 @@ HERMES = Dialect(
     marks=(_OPENING,),
     read=read,
     write=write,
-    forms=(Form('<tool_call>\n{"name":"{name}","arguments":', "}\n</tool_call>"),),
+    forms=(Form('<tool_call>\n{"name": "{name}", "arguments": ', "}\n</tool_call>"),),
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks
+from safegym.dialects.base import Block, Dialect, Form, Found, Json, Tools, read_blocks
 from safegym.dialects.values import all_calls, dumps, read_values
 from safegym.records import ToolCall
 
@@ -32,7 +32,7 @@ def read(text: str, tools: Tools) -> Found:
 
 def write(calls: Sequence[ToolCall]) -> str:
     """One object per line."""
-    return "\n".join(dumps({"tool": call.tool, "arguments": call.arguments}) for call in calls)
+    return "\n".join(dumps({"tool": call.tool, "arguments": call.arguments}, compact=True) for call in calls)
 
 
 def _block(mark: re.Match[str], tools: Tools) -> Block | None:
@@ -56,5 +56,5 @@ JSON = Dialect(
     marks=('{"tool":', '```json\n{"tool":'),
     read=read,
     write=write,
-    forms=(Form('{"tool":"{name}","arguments":', "}"),),
+    forms=(Form('{"tool":"{name}","arguments":', "}", Json(",", ":")),),
 )

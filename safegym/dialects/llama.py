@@ -52,5 +52,5 @@ LLAMA = Dialect(
     marks=("<|python_tag|>", '{"name":'),
     read=read,
     write=write,
-    forms=(Form('{"name":"{name}","parameters":', "}"),),
+    forms=(Form('{"name": "{name}", "parameters": ', "}"),),
 )

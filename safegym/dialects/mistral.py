@@ -48,7 +48,7 @@ MISTRAL = Dialect(
     write=write,
     forms=(
         Form("[TOOL_CALLS]{name}[ARGS]"),
-        Form('[TOOL_CALLS][{"name":"{name}","arguments":', "}]"),
+        Form('[TOOL_CALLS][{"name": "{name}", "arguments": ', "}]"),
     ),
     thought=("[THINK]", "[/THINK]"),
 )

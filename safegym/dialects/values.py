@@ -188,9 +188,9 @@ def typed(text: str, schema: Mapping[str, Any]) -> JsonValue:
     return value if _kind(value) in kinds or "string" not in kinds else text
 
 
-def dumps(value: object) -> str:
-    """JSON in one line, as models write it."""
-    return json.dumps(value, ensure_ascii=False)
+def dumps(value: object, *, compact: bool = False) -> str:
+    """JSON in one line, as most models write it or without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":") if compact else None)
 
 
 def _kinds(schema: Mapping[str, Any]) -> set[str]:

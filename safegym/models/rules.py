@@ -10,14 +10,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from safegym.dialects.base import Arguments, Literals, Tags
+from safegym.dialects.base import Arguments, Json, Literals, Tags
 from safegym.errors import ModelError
 
 _LARGEST = 1_000_000_000
 _FRACTION = 0.0001
+_SPACED = Json()
 _ITEMS = 16
 """The most items of a list in literals whose schema sets no bound."""
-_COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 _FIXING = ("enum", "const", "pattern", "format")
 
 
@@ -49,7 +49,7 @@ class Rules:
             return self._tagged(whole, notation)
         if isinstance(notation, Literals):
             return self._fields(whole, notation, notation.key)
-        return self._json(whole)
+        return self._json(whole, notation)
 
     def text(self, closing: str, least: int = 0, most: int | None = None) -> str:
         """Text up to the first mark that closes it, which is taken with it, as the longest match would run past it."""
@@ -62,11 +62,12 @@ class Rules:
         head = f"[suffix={json.dumps(suffix)}]" if suffix else ""
         return self._names.setdefault((head, expression), f"r{len(self._names)}")
 
-    def _json(self, schema: Mapping[str, Any]) -> str:
+    def _json(self, schema: Mapping[str, Any], notation: Json = _SPACED) -> str:
         source = bounded(dict(schema), self._max_string)
         if "$ref" in json.dumps(source) and self._definitions:
             source = source | {"$defs": bounded(dict(self._definitions), self._max_string)}
-        return self._add(f"%json {json.dumps(source | {'x-guidance': _COMPACT})}")
+        setting = {"whitespace_flexible": False, "item_separator": notation.comma, "key_separator": notation.colon}
+        return self._add(f"%json {json.dumps(source | {'x-guidance': setting})}")
 
     def _tagged(self, schema: Mapping[str, Any], tags: Tags) -> str:
         required = schema.get("required", ())
