@@ -13,7 +13,7 @@ from safegym.conformance.models import check_model, requests
 from safegym.conformance.schemas import validates
 from safegym.conformance.tables import model_json, model_table
 from safegym.dialects import DIALECTS, find_dialect, read
-from safegym.models.base import ModelReply, ModelTraits
+from safegym.models.base import ModelReply, ModelTraits, TransientModelError
 from safegym.models.scripted import ScriptedModel
 from safegym.records import ToolCall
 
@@ -89,6 +89,11 @@ def test_required_calls_are_demanded_and_their_lack_is_a_problem():
     assert Counter(request.tool_choice for request in model.requests) == {"auto": 24, "required": 12}
     assert len(found.problems) == 2 and all(each.startswith("required reply to") for each in found.problems)
     assert Counter(each.status for each in found.asked)["none"] == 6
+
+
+def test_a_request_that_fails_is_a_problem_in_every_mode():
+    found = check_model(ScriptedModel(lambda request: TransientModelError("busy"), traits=ModelTraits()))
+    assert len(found.problems) == len(requests()) and all(each.endswith("busy") for each in found.problems)
 
 
 def test_what_a_backend_cannot_do_is_said():

@@ -46,6 +46,7 @@ class Asked(Record):
         exact: Whether with the very arguments.
         validates: Whether the arguments of every call follow the schema of its tool.
         text: The prose of the reply.
+        error: Why there was no reply; empty if there was one.
     """
 
     mode: Mode
@@ -56,10 +57,13 @@ class Asked(Record):
     exact: bool
     validates: bool
     text: str = ""
+    error: str = ""
 
     @property
     def sound(self) -> bool:
-        """Whether a constrained reply kept what its grammar promises."""
+        """Whether there was a reply and, if it was constrained, whether it kept what its grammar promises."""
+        if self.error or self.mode == "free":
+            return not self.error
         if self.calls:
             return self.status == "valid" and self.validates
         return self.mode != "required" and self.status in ("none", "refused")
@@ -118,7 +122,7 @@ def check_model(
     else:
         modes += ["constrained", "required"]
     asked = asyncio.run(_ask_all(model, dialect or own, modes, max_tokens, tell))
-    problems += [_problem(each) for each in asked if each.mode != "free" and not each.sound]
+    problems += [_problem(each) for each in asked if not each.sound]
     return ModelCheck(model.name, dialect or own, model.traits.native_tools, notes, asked, problems)
 
 
@@ -160,10 +164,13 @@ def _asked(mode: Mode, request: Request, turn: Turn) -> Asked:
         exact=request.call in turn.calls,
         validates=all(call.tool in schemas and validates(call.arguments, schemas[call.tool]) for call in turn.calls),
         text=turn.text,
+        error=turn.error,
     )
 
 
 def _problem(asked: Asked) -> str:
+    if asked.error:
+        return f"no reply to {asked.request.text!r}: {asked.error}"
     got = f"{asked.status}: {asked.calls or asked.text[:80]!r}"
     return f"{asked.mode} reply to {asked.request.text!r}: expected a valid call that follows its schema, got {got}"
 

@@ -141,7 +141,7 @@ class Dialect:
     write: Callable[[Sequence[ToolCall]], str]
     forms: tuple[Form, ...]
     reasoning: Callable[[str], tuple[str, str]] = split_thinking
-    thought: tuple[str, str] = ("<think>", "</think>\n\n")
+    thought: tuple[str, str] = ("<think>", "</think>")
     thinks: bool = False
     prose: str = ""
 

@@ -26,6 +26,8 @@ __all__ = ["GrammarCompiler", "Matcher", "bounded"]
 Choice = Literal["auto", "required", "none"]
 _PROSE = "/[^\\s{}<\\[`][^{}<\\[`]*/"
 """Prose holds no character that could begin a call in any dialect."""
+_GAP = ' ("\\n" | "\\n\\n")?'
+"""What stands between reasoning and reply, which templates set differently."""
 _THOUGHT = 4000
 """The most characters of reasoning before a constrained reply."""
 
@@ -160,8 +162,7 @@ class GrammarCompiler:
     def _thought(self, dialect: Dialect, rules: Rules) -> str:
         """The rule of a reasoning block; one that the template has opened goes on from there."""
         opening, closing = dialect.thought
-        end = closing.strip()
-        content = f"{rules.text(end, 0, _THOUGHT)} {self._literal(closing.removeprefix(end))}"
+        content = rules.text(closing, 0, _THOUGHT) + ("" if dialect.thinks else _GAP)
         return content if self._opened(dialect) else f"{self._literal(opening)} {content}"
 
     def _literal(self, text: str) -> str:
