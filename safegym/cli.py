@@ -270,7 +270,9 @@ def check(
     model: Annotated[str | None, typer.Option(help="For tools: a folder, hub id or wheel:NAME to be asked.")] = None,
     backend: Annotated[str | None, typer.Option(help="For tools: the model's backend, hf by default.")] = None,
     dialect: Annotated[str | None, typer.Option(help="For tools: only this dialect.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="For tools: the most tokens of a reply.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="For tools: the most tokens of a reply, 1536 by default.")
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Check scenarios, families and environments by walking every path of every scenario; or how tools are called."""

@@ -91,6 +91,12 @@ def test_required_calls_are_demanded_and_their_lack_is_a_problem():
     assert Counter(each.status for each in found.asked)["none"] == 6
 
 
+def test_reasoning_without_end_is_told_from_a_wrong_call():
+    cut = ModelReply(text="", reasoning="I wonder", finish="length")
+    found = check_model(ScriptedModel(lambda request: cut, traits=ModelTraits(can_constrain=True)))
+    assert len(found.problems) == len(requests()) and all("more tokens may help" in each for each in found.problems)
+
+
 def test_a_request_that_fails_is_a_problem_in_every_mode():
     found = check_model(ScriptedModel(lambda request: TransientModelError("busy"), traits=ModelTraits()))
     assert len(found.problems) == len(requests()) and all(each.endswith("busy") for each in found.problems)

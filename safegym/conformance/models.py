@@ -23,7 +23,8 @@ from safegym.records import Observation, ParseStatus, Record, ToolCall, Turn
 Mode = Literal["free", "constrained", "required"]
 Tell = Callable[[int, int], None]
 """Called with how many requests are answered, and how many there are."""
-MAX_TOKENS = 256
+MAX_TOKENS = 1536
+"""The most new tokens of a reply: enough for the longest reasoning that a constrained reply may begin with."""
 _MAX_STRING = 40
 
 
@@ -172,6 +173,8 @@ def _problem(asked: Asked) -> str:
     if asked.error:
         return f"no reply to {asked.request.text!r}: {asked.error}"
     got = f"{asked.status}: {asked.calls or asked.text[:80]!r}"
+    if not (asked.calls or asked.text):
+        got += ", cut before the reply began; more tokens may help"
     return f"{asked.mode} reply to {asked.request.text!r}: expected a valid call that follows its schema, got {got}"
 
 
