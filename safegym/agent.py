@@ -251,6 +251,7 @@ class ToolCallingAgent:
             temperature=settings.temperature,
             seed=request_seed(self._seed, turn),
             session=self.session,
+            dialect=self.dialect,
             max_string=settings.max_string,
             **asked,
         )

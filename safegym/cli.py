@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from safegym import paper_commands
+from safegym import paper_commands, tool_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from safegym.log import RunFolder
     from safegym.plan import Plan
@@ -45,6 +45,8 @@ WITH_HELP = (
     "A field of the named agents' TOML files, or of their compute table, as name=value; the value is read as TOML or "
     "JSON where it is that, else as text."
 )
+TOOLS = "tools"
+"""What `safegym check` takes for the calls of tools instead of a scenario."""
 KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
 INTERRUPTED = 130
 
@@ -256,10 +258,17 @@ def replay(
     return replaying.replay(chosen, marks, speed=speed, step=step, color=color)
 
 
-@app.command(epilog="Examples: `safegym check scenarios/kpi --shell bubblewrap`, `safegym check --shortcuts kpi`")
+@app.command(
+    epilog="Examples: `safegym check scenarios/kpi --shell bubblewrap` · `safegym check --shortcuts kpi` · "
+    "`safegym check tools` · `safegym check tools --model Qwen/Qwen3-0.6B`"
+)
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Scenarios, families or folders of scenarios; everything by default.")
+        list[str] | None,
+        typer.Argument(
+            help="Scenarios, families or folders of scenarios; everything by default. "
+            "`tools` checks how tool calls are read and written."
+        ),
     ] = None,
     full: Annotated[bool, typer.Option(help="All arms over three seeds, not a pairwise choice over one.")] = False,
     option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
@@ -271,9 +280,21 @@ def check(
     data: Annotated[Path | None, typer.Option(help="For paper:NAME: the folder of the paper's released files.")] = None,
     pairs: Annotated[int, typer.Option(min=1, help="How many pairs of twins are read for that.")] = 1200,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per processor by default.")] = None,
+    model: Annotated[str | None, typer.Option(help="For tools: a folder, hub id or wheel:NAME to be asked.")] = None,
+    backend: Annotated[str | None, typer.Option(help="For tools: the model's backend, hf by default.")] = None,
+    dialect: Annotated[str | None, typer.Option(help="For tools: only this dialect.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="For tools: the most tokens of a reply, 1536 by default.")
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Check scenarios, families and environments by walking every path of every scenario."""
+    """Check scenarios, families and environments by walking every path of every scenario; or how tools are called."""
+    about_tools = {"--model": model, "--backend": backend, "--dialect": dialect, "--max-tokens": max_tokens}
+    about_worlds = {"--full": full or None, "--set": option, "--shell": shell, "--shortcuts": shortcuts, "--data": data}
+    if names == [TOOLS]:
+        _refuse(about_worlds | {"--workers": workers}, "scenarios")
+        return tool_commands.check_tools(model, backend, dialect, max_tokens, as_json=as_json)
+    _refuse(about_tools, f"`safegym check {TOOLS}`")
     from safegym.checking import check_everything, check_shortcuts, render_shortcuts
     from safegym.errors import ContentError
     from safegym.progress import check_progress, status
@@ -300,6 +321,7 @@ def check(
         )
     if checked.problems:
         raise typer.Exit(1)
+    return None
 
 
 def main() -> NoReturn:
@@ -321,6 +343,15 @@ def main() -> NoReturn:
     if code == INTERRUPTED:  # typer returns it where it was inside a command
         _say("Interrupted; the finished episodes are kept, and the same command finishes the rest.")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _refuse(given: Mapping[str, object], belongs: str) -> None:
+    """Refuse options that are given and belong to something else."""
+    from safegym.errors import ContentError
+
+    wrong = [flag for flag, value in given.items() if value is not None and value != []]
+    if wrong:
+        raise ContentError("safegym check", "", f"expected {' and '.join(wrong)} only with {belongs}")
 
 
 def _draw(found: Report, folder: Path) -> None:

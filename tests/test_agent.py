@@ -1,4 +1,4 @@
-"""The tool-calling agent over a scripted model, agent files, and the parser of calls."""
+"""The tool-calling agent over a scripted model, and agent files."""
 
 import asyncio
 import json
@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from safegym.agent import DECLINED, AgentFile, ToolCallingAgent, load_examinee, request_seed
-from safegym.dialects import DIALECTS, dialect_of, parse, split_reasoning
+from safegym.dialects import DIALECTS, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import load_model
 from safegym.models.base import ModelReply, ModelTraits, TransientModelError
 from safegym.models.prompts import EXAMPLE, neutralise
 from safegym.models.scripted import ScriptedModel
 from safegym.records import Observation, ToolCall, ToolSpec
+from tests.conftest import ROOT
 
 
 def schema(**properties):
@@ -41,93 +42,6 @@ def play(agent, *observations, brief="The brief.", tools=TOOLS, seed=3):
 
 def settings(**given):
     return AgentFile(model="scripted", **({"temperature": 0.0, "context": 100_000} | given))
-
-
-# ------------------------------------------------------------------------------------------------------- the parser
-
-
-@pytest.mark.parametrize(
-    ("dialect", "text", "calls", "status"),
-    [
-        ("json", CALL, [READ], "valid"),
-        ("json", f"I will look.\n```json\n{CALL}\n```", [READ], "valid"),
-        ("json", f"Sure: {CALL}", [READ], "valid"),
-        ("json", '{"name": "look", "parameters": null}', [LOOK], "valid"),
-        ("json", '{"tool": "look"}', [LOOK], "valid"),
-        ("json", '{"tool": "look", "arguments": ""}', [LOOK], "valid"),
-        ("json", '{"tool": "read_file", "arguments": "{\\"path\\": \\"a.txt\\"}"}', [READ], "valid"),
-        ("json", f"[{CALL}, {CALL}]", [READ, READ], "valid"),
-        ("json", f"{CALL}\n{CALL}", [READ, READ], "valid"),
-        ("json", '{"tool": "read_file", "arguments": {"path": "a.txt",}}', [READ], "repaired"),
-        ("json", "{'tool': 'read_file', 'arguments': {'path': 'a.txt'}}", [READ], "repaired"),
-        ("json", CALL[:-1], [READ], "repaired"),
-        ("json", '{"tool": "read_file", "arguments": {"path": a.txt}}', [], "malformed"),
-        ("json", '{"path": "a.txt"}', [], "malformed"),
-        ("json", "I can't help with that.", [], "refused"),
-        ("json", "I’m sorry, but I cannot do this.", [], "refused"),
-        ("json", "The file holds three rows.", [], "none"),
-        ("json", "", [], "none"),
-        ("hermes", '<tool_call>\n{"name": "look", "arguments": {}}\n</tool_call>', [LOOK], "valid"),
-        ("hermes", f"<tool_call>{CALL}</tool_call>\n<tool_call>{CALL}</tool_call>", [READ, READ], "valid"),
-        ("hermes", f"<tool_call>{CALL}", [READ], "repaired"),
-        ("hermes", CALL, [READ], "repaired"),
-        ("hermes", "<tool_call>look</tool_call>", [], "malformed"),
-        (
-            "hermes",
-            "<tool_call><function=read_file><parameter=path>\na.txt\n</parameter></function></tool_call>",
-            [READ],
-            "valid",
-        ),
-        ("llama", '<|python_tag|>{"name": "read_file", "parameters": {"path": "a.txt"}}', [READ], "valid"),
-        ("llama", '{"name": "look", "parameters": {}}', [LOOK], "valid"),
-        ("llama", '<|python_tag|>read_file.call(path="a.txt")', [READ], "valid"),
-        ("mistral", '[TOOL_CALLS][{"name": "read_file", "arguments": {"path": "a.txt"}}]', [READ], "valid"),
-        ("mistral", '[TOOL_CALLS]read_file[ARGS]{"path": "a.txt"}', [READ], "valid"),
-        ("pythonic", '[read_file(path="a.txt"), look()]', [READ, LOOK], "valid"),
-        ("pythonic", 'read_file("a.txt")', [READ], "repaired"),
-        ("json", "look()", [LOOK], "repaired"),
-        ("json", "elsewhere(1)", [], "none"),
-    ],
-)
-def test_dialects(dialect, text, calls, status):
-    parsed = parse(text, dialect, TOOLS)
-    assert (list(parsed.calls), parsed.status) == (calls, status)
-
-
-@pytest.mark.parametrize("cut", range(2, len(CALL)))
-def test_a_cut_call_is_truncated(cut):
-    parsed = parse(CALL[:cut], "json", TOOLS, "length")
-    assert (parsed.calls, parsed.status) == ((), "truncated")
-
-
-@pytest.mark.parametrize("text", [CALL, f"<tool_call>{CALL}</tool_call>", f"[TOOL_CALLS][{CALL}]", 'read_file("x")'])
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_every_prefix_parses_to_something(dialect, text):
-    for end in range(len(text) + 1):
-        for finish in ("stop", "length"):
-            parse(text[:end], dialect, TOOLS, finish)
-
-
-def test_strict_parsing_leaves_other_dialects_alone():
-    assert parse('read_file("a.txt")', "json", TOOLS, strict=True).status == "none"
-
-
-def test_an_unknown_dialect_names_the_nearest():
-    with pytest.raises(UnknownNameError, match="hermes"):
-        parse("", "hermse")
-
-
-def test_dialects_are_read_from_templates():
-    assert dialect_of(None) == dialect_of("{{ messages }}") == "json"
-    assert dialect_of("{% if tools %}<tool_call>") == "hermes"
-    assert dialect_of("{% if tools %}[TOOL_CALLS]") == "mistral"
-    assert dialect_of("{% if tools %}<|python_tag|>") == "llama"
-
-
-def test_reasoning_is_told_apart():
-    assert split_reasoning("<think>hm</think>\nyes") == ("hm", "yes")
-    assert split_reasoning("<think>hm") == ("hm", "")
-    assert split_reasoning("yes") == ("", "yes")
 
 
 # -------------------------------------------------------------------------------------------------------- the agent
@@ -288,6 +202,12 @@ def test_identity_covers_file_and_parameters_but_not_the_engine(tmp_path):
 def test_wrong_fields_are_refused(tmp_path, fields, message):
     with pytest.raises((ContentError, ModelError), match=message):
         load_examinee("p", scripted_file(tmp_path, **fields))
+
+
+@pytest.mark.parametrize("name", ["hf", "smollm2"])
+def test_agent_files_list_every_dialect(name):
+    text = (ROOT / "agents" / f"{name}.toml").read_text("utf-8")
+    assert [each for each in DIALECTS if each not in text] == []
 
 
 def test_wrong_parameters_and_missing_models_are_refused(tmp_path):

@@ -34,6 +34,8 @@ def test_the_wheel_holds_every_file_of_the_content(wheel: Path) -> None:
         if file.is_file() and "__pycache__" not in file.parts
     }  # fmt: skip
     assert wanted - inside == set()
+    kit = {str(file.relative_to(ROOT)) for file in (ROOT / "safegym" / "conformance" / "data").iterdir()}
+    assert len(kit) > 13 and kit - inside == set()
     assert "safegym/py.typed" in inside
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 from safegym.dialects import harmony
 from safegym.dialects.base import Dialect, Found
 from safegym.dialects.deepseek import DEEPSEEK
-from safegym.dialects.gemma import GEMMA
+from safegym.dialects.gemma import GEMMA, GEMMA4
 from safegym.dialects.glm import GLM
 from safegym.dialects.granite import GRANITE
 from safegym.dialects.hermes import HERMES
@@ -32,8 +32,11 @@ from safegym.dialects.thinking import split_thinking
 from safegym.errors import UnknownNameError
 from safegym.records import ParseStatus, ToolCall, ToolSpec
 
+__all__ = ["DIALECTS", "Dialect", "Parsed", "dialect_of", "find_dialect", "parse", "read", "split_reasoning"]
+
 _ALL = (
-    harmony.HARMONY, DEEPSEEK, KIMI, MINIMAX, GEMMA, GLM, QWEN_CODER, GRANITE, HERMES, MISTRAL, PYTHONIC, LLAMA, JSON
+    harmony.HARMONY, DEEPSEEK, KIMI, MINIMAX, GEMMA, GEMMA4, GLM, QWEN_CODER, GRANITE, HERMES, MISTRAL, PYTHONIC,
+    LLAMA, JSON,
 )  # fmt: skip
 """Every dialect. A template is that of the first whose sign it holds; a reply of another dialect is read in this order,
 so what is marked comes before what is not."""
@@ -106,8 +109,8 @@ def parse(
     own, cut = find_dialect(dialect), finish == "length"
     known = {tool.name: tool for tool in tools}
     found = own.read(text, known)
-    if cut and not found.attempted and _ends_in_mark(text, own):
-        found = Found(open=True, rest=text)
+    if cut and not found.attempted and (begun := _begun_mark(text, own)):
+        found = Found(open=True, rest=text[:-begun])
     foreign = False
     if not strict and not found.calls and not found.patched and not (found.open and cut):
         others = [each.read(text, known) for each in _ALL if each is not own]
@@ -149,10 +152,10 @@ def _names_known(found: Found, known: Mapping[str, ToolSpec]) -> bool:
     return not known or {call.tool for call in (*found.calls, *found.patched)} <= known.keys()
 
 
-def _ends_in_mark(text: str, dialect: Dialect) -> bool:
-    return any(
-        text.endswith(mark[:length]) for mark in dialect.marks for length in range(_SHORTEST_CUT, len(mark) + 1)
-    )  # fmt: skip
+def _begun_mark(text: str, dialect: Dialect) -> int:
+    """How many characters of a mark a reply ends with; 0 for too few to tell them from prose."""
+    begun = (mark[:length] for mark in dialect.marks for length in range(_SHORTEST_CUT, len(mark) + 1))
+    return max((len(each) for each in begun if text.endswith(each)), default=0)
 
 
 def _judge(found: Found, *, foreign: bool, cut: bool) -> Parsed:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from safegym.dialects.thinking import split_thinking
 from safegym.records import ToolCall, ToolSpec
@@ -57,8 +57,16 @@ class Block:
     patched: tuple[ToolCall, ...] = ()
 
 
-BlockReader: TypeAlias = Callable[[str, int, Tools], Block | None]
-"""Reads the block behind a mark, given the text and where the mark ends; None if the mark was only mentioned."""
+BlockReader: TypeAlias = Callable[[re.Match[str], Tools], Block | None]
+"""Reads the block behind a mark; None if the mark was only mentioned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Json:
+    """Arguments written as one JSON object; models were trained on one way of setting its spaces."""
+
+    comma: str = ", "
+    colon: str = ": "
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class Literals:
     words: tuple[str, str, str]
 
 
-Arguments: TypeAlias = Literal["json"] | Tags | Literals
+Arguments: TypeAlias = Json | Tags | Literals
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +114,7 @@ class Form:
 
     before: str
     after: str = ""
-    arguments: Arguments = "json"
+    arguments: Arguments = Json()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,24 +141,15 @@ class Dialect:
     write: Callable[[Sequence[ToolCall]], str]
     forms: tuple[Form, ...]
     reasoning: Callable[[str], tuple[str, str]] = split_thinking
-    thought: tuple[str, str] = ("<think>", "</think>\n\n")
+    thought: tuple[str, str] = ("<think>", "</think>")
     thinks: bool = False
     prose: str = ""
-
-
-@dataclass(slots=True)
-class _Gathered:
-    calls: list[ToolCall] = field(default_factory=list)
-    repaired: bool = False
-    broken: bool = False
-    open: bool = False
-    patched: tuple[ToolCall, ...] = ()
 
 
 def read_blocks(
     text: str,
     mark: re.Pattern[str],
-    block: BlockReader,
+    read: BlockReader,
     tools: Tools,
     *,
     frame: Sequence[str] = (),
@@ -161,40 +160,43 @@ def read_blocks(
     Args:
         text: The reply.
         mark: What opens a block.
-        block: Reads one block.
+        read: Reads one block.
         tools: The tools on offer.
         frame: What may stand around all blocks, and is no prose.
         stray: What is no prose either, but does not belong outside of a block.
     """
-    gathered, gaps, at = _Gathered(), [], 0
-    for start, behind in unquoted(text, mark):
-        if start < at or (each := block(text, behind, tools)) is None:
+    blocks: list[Block] = []
+    gaps, at = [], 0
+    for match in mark.finditer(text):
+        if match.start() < at or _quoted(match, at) or (block := read(match, tools)) is None:
             continue
-        gaps.append(text[at:start])
-        at = each.end
-        gathered.calls += each.calls
-        gathered.repaired |= each.repaired
-        gathered.broken |= each.broken
-        gathered.open = each.open
-        gathered.patched = each.patched
-    if not gaps:
+        blocks.append(block)
+        gaps.append(text[at : match.start()])
+        at = block.end
+    if not blocks:
         return Found()
-    rest = "".join((*gaps, text[at:]))
-    for mark_around in frame:
-        rest = rest.replace(mark_around, "")
-    for leftover in stray:
-        gathered.repaired |= leftover in rest
-        rest = rest.replace(leftover, "")
+    rest = without("".join((*gaps, text[at:])), frame)
     return Found(
-        tuple(gathered.calls), gathered.repaired, gathered.broken, gathered.open, gathered.patched, rest
-    )  # fmt: skip
+        calls=tuple(call for each in blocks for call in each.calls),
+        repaired=any(each.repaired for each in blocks) or any(each in rest for each in stray),
+        broken=any(each.broken for each in blocks),
+        open=blocks[-1].open,
+        patched=blocks[-1].patched,
+        rest=without(rest, stray),
+    )
 
 
-def unquoted(text: str, pattern: re.Pattern[str], at: int = 0) -> Iterator[tuple[int, int]]:
-    """Where a pattern matches outside of inline code, as (start, end): what stands in backticks is only mentioned."""
-    for match in pattern.finditer(text, at):
-        line = text.rfind("\n", 0, match.start()) + 1
-        before = text[line : match.start()].replace("```", "")
-        behind = text[match.end() :].partition("\n")[0].replace("```", "")
-        if not (before.count("`") % 2 and "`" in behind):
-            yield match.start(), match.end()
+def without(text: str, marks: Sequence[str]) -> str:
+    """A text without some marks."""
+    for each in marks:
+        text = text.replace(each, "")
+    return text
+
+
+def _quoted(mark: re.Match[str], at: int) -> bool:
+    """Whether a mark stands in inline code that begins behind a place: it is only mentioned there."""
+    text = mark.string
+    line = max(text.rfind("\n", 0, mark.start()) + 1, at)
+    before = text[line : mark.start()].replace("```", "")
+    behind = text[mark.end() :].partition("\n")[0].replace("```", "")
+    return before.count("`") % 2 == 1 and "`" in behind

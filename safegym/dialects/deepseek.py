@@ -36,7 +36,8 @@ def write(calls: Sequence[ToolCall]) -> str:
     return _ALL + "".join(written) + _DONE
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     named = _TYPED.match(text, at) or _NAMED.match(text, at)
     if named:
         return named_json(named[1], text, named.end(), _CLOSING)

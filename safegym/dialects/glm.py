@@ -32,12 +32,11 @@ def read(text: str, tools: Tools) -> Found:
 
 def write(calls: Sequence[ToolCall]) -> str:
     """One block per call."""
-    return "\n".join(
-        f"<tool_call>{call.tool}\n{write_arguments(call.arguments, TAGS)}</tool_call>" for call in calls
-    )  # fmt: skip
+    return "\n".join(f"<tool_call>{call.tool}\n{write_arguments(call.arguments, TAGS)}</tool_call>" for call in calls)
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     named = _NAME.match(text, at)
     if named is None:
         return Block(len(text), open=True) if _BEGUN.match(text, at) else unreadable(text, at, "</tool_call>")

@@ -29,9 +29,9 @@ def write(calls: Sequence[ToolCall]) -> str:
 
 GRANITE = Dialect(
     name="granite",
-    signs=("<|tool_call|>", "available_tools<|end_of_role|>"),
+    signs=("<|tool_call|>", "available_tools<|end_of_role|>", "<|start_of_role|>tools<|end_of_role|>"),
     marks=("<|tool_call|>",),
     read=read,
     write=write,
-    forms=(Form('<|tool_call|>[{"name":"{name}","arguments":', "}]"),),
+    forms=(Form('<|tool_call|>[{"name": "{name}", "arguments": ', "}]"),),
 )

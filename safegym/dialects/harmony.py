@@ -11,16 +11,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from safegym.dialects.base import Dialect, Form, Found, Tools
+from safegym.dialects.base import Dialect, Form, Found, Json, Tools
 from safegym.dialects.marked import named_json
 from safegym.dialects.thinking import split_thinking
-from safegym.dialects.values import dumps
+from safegym.dialects.values import dumps, read_values
 from safegym.records import ToolCall
 
+_BEFORE = "<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"
 _HEADER = r"(?:(?:\s*to=[^<\s]*\s*)?(?:<\|(?:start|channel|constrain)\|>[^<]*)+|\s*to=[^<]*)"
-_MESSAGE = re.compile(
-    rf"({_HEADER})<\|message\|>(.*?)(?=<\|(?:end|call|return|start|channel)\|>|\Z)", re.DOTALL
-)  # fmt: skip
+_MESSAGE = re.compile(rf"({_HEADER})<\|message\|>(.*?)(?=<\|(?:end|call|return|start|channel)\|>|\Z)", re.DOTALL)
 _CUT = re.compile(rf"{_HEADER}(?:<\|?[a-z]*\|?)?\Z")
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
@@ -74,8 +73,7 @@ def read(text: str, tools: Tools) -> Found:
 def write(calls: Sequence[ToolCall]) -> str:
     """One message per call, as a reply that `<|start|>assistant` precedes."""
     return "<|start|>assistant".join(
-        f"<|channel|>commentary to=functions.{call.tool} <|constrain|>json<|message|>{dumps(call.arguments)}<|call|>"
-        for call in calls
+        f"{_BEFORE.replace('{name}', call.tool)}{dumps(call.arguments, compact=True)}<|call|>" for call in calls
     )
 
 
@@ -98,12 +96,18 @@ def reasoning(text: str) -> tuple[str, str]:
 
 
 def _messages(text: str) -> Iterator[_Message]:
-    for match in _MESSAGE.finditer(text):
+    at = 0
+    while match := _MESSAGE.search(text, at):
         recipient, channel = _RECIPIENT.search(match[1]), _CHANNEL.search(match[1])
         named = recipient[1] if recipient and recipient[1] not in ("assistant", "user") else ""
-        ended = _ENDS.match(text, match.end())
-        end = ended.end() if ended else match.end()
-        yield _Message(channel[1] if channel else "", named, match[2], match.start(), end, match.end() == len(text))
+        end = match.end()
+        whole = read_values(text, match.start(2), most=1)
+        if named and whole.values:
+            end = max(end, whole.end)  # text in arguments may hold marks
+        ended = _ENDS.match(text, end)
+        at = ended.end() if ended else end
+        content = text[match.start(2) : end]
+        yield _Message(channel[1] if channel else "", named, content, match.start(), at, end == len(text))
 
 
 HARMONY = Dialect(
@@ -112,7 +116,7 @@ HARMONY = Dialect(
     marks=("<|channel|>commentary to=functions.", "<|start|>assistant"),
     read=read,
     write=write,
-    forms=(Form("<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"),),
+    forms=(Form(_BEFORE, "", Json(",", ":")),),
     reasoning=reasoning,
     thought=("<|channel|>analysis<|message|>", "<|end|><|start|>assistant"),
     thinks=True,

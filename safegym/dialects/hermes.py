@@ -8,37 +8,32 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks
+from safegym.dialects.base import Dialect, Form, Found, Tools, read_blocks
 from safegym.dialects.marked import json_block
 from safegym.dialects.values import dumps
 from safegym.records import ToolCall
 
-OPENING, CLOSING = "<tool_call>", "</tool_call>"
-_MARK = re.compile(OPENING)
-_JSON = json_block(CLOSING, required=True)
+_OPENING, _CLOSING = "<tool_call>", "</tool_call>"
+_MARK = re.compile(rf"{_OPENING}(?:\s*```\w*)?")
+_BLOCK = json_block(_CLOSING, required=True)
 
 
 def read(text: str, tools: Tools) -> Found:
     """Every block; a block may hold several calls, or a list."""
-    return read_blocks(text, _MARK, _block, tools, stray=(CLOSING,))
+    return read_blocks(text, _MARK, _BLOCK, tools, stray=(_CLOSING,))
 
 
 def write(calls: Sequence[ToolCall]) -> str:
     """One block per call."""
     written = (dumps({"name": call.tool, "arguments": call.arguments}) for call in calls)
-    return "\n".join(f"{OPENING}\n{each}\n{CLOSING}" for each in written)
-
-
-def _block(text: str, at: int, tools: Tools) -> Block | None:
-    fence = re.compile(r"\s*```\w*\s*").match(text, at)
-    return _JSON(text, fence.end() if fence else at, tools)
+    return "\n".join(f"{_OPENING}\n{each}\n{_CLOSING}" for each in written)
 
 
 HERMES = Dialect(
     name="hermes",
-    signs=(OPENING,),
-    marks=(OPENING,),
+    signs=(_OPENING,),
+    marks=(_OPENING,),
     read=read,
     write=write,
-    forms=(Form('<tool_call>\n{"name":"{name}","arguments":', "}\n</tool_call>"),),
+    forms=(Form('<tool_call>\n{"name": "{name}", "arguments": ', "}\n</tool_call>"),),
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks
+from safegym.dialects.base import Block, Dialect, Form, Found, Json, Tools, read_blocks
 from safegym.dialects.values import all_calls, dumps, read_values
 from safegym.records import ToolCall
 
@@ -32,18 +32,17 @@ def read(text: str, tools: Tools) -> Found:
 
 def write(calls: Sequence[ToolCall]) -> str:
     """One object per line."""
-    return "\n".join(dumps({"tool": call.tool, "arguments": call.arguments}) for call in calls)
+    return "\n".join(dumps({"tool": call.tool, "arguments": call.arguments}, compact=True) for call in calls)
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
-    read = read_values(text, at, "\n```")
-    calls, whole = all_calls(read.values)
-    patched, _ = all_calls(read.patched)
-    if read.patched and not read.open:
-        return Block(read.end, calls + patched, True, not whole)
-    if tools and calls and not any(call.tool in tools or call.arguments for call in calls):
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    read = read_values(mark.string, mark.end(), "\n```")
+    found, patched = all_calls(read.values), all_calls(read.patched).calls
+    if patched and not read.open:
+        return Block(read.end, found.calls + patched, repaired=True, broken=not found.whole)
+    if tools and found.bare and found.calls and not any(call.tool in tools for call in found.calls):
         return None  # an object that merely has a name
-    return Block(read.end, calls, read.repaired, read.broken or not whole, read.open, patched)
+    return Block(read.end, found.calls, read.repaired or found.flat, read.broken or not found.whole, read.open, patched)
 
 
 def _unfenced(found: Found) -> Found:
@@ -57,5 +56,5 @@ JSON = Dialect(
     marks=('{"tool":', '```json\n{"tool":'),
     read=read,
     write=write,
-    forms=(Form('{"tool":"{name}","arguments":', "}"),),
+    forms=(Form('{"tool":"{name}","arguments":', "}", Json(",", ":")),),
 )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from safegym.dialects import pythonic
-from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks
+from safegym.dialects.base import Block, Dialect, Form, Found, Tools, read_blocks, without
 from safegym.dialects.json_calls import read as read_json
 from safegym.dialects.marked import json_block
 from safegym.dialects.values import dumps
@@ -27,9 +28,10 @@ def read(text: str, tools: Tools) -> Found:
     found = read_blocks(text, _MARK, _block, tools, frame=_FRAME)
     if found.attempted:
         return found
-    for each in _FRAME:
-        text = text.replace(each, "")
-    return read_json(text, tools) if text.lstrip().startswith(("{", "[{")) else Found()
+    if not text.lstrip().startswith(("{", "[{")):
+        return Found()
+    bare = read_json(text, tools)
+    return replace(bare, rest=without(bare.rest, _FRAME))
 
 
 def write(calls: Sequence[ToolCall]) -> str:
@@ -37,9 +39,10 @@ def write(calls: Sequence[ToolCall]) -> str:
     return "; ".join(dumps({"name": call.tool, "parameters": call.arguments}) for call in calls)
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     if text[at:].lstrip().startswith(("{", "[{")) or not text[at:].strip():
-        return _JSON(text, at, tools)
+        return _JSON(mark, tools)
     return pythonic.read_at(text, at, tools)
 
 
@@ -49,5 +52,5 @@ LLAMA = Dialect(
     marks=("<|python_tag|>", '{"name":'),
     read=read,
     write=write,
-    forms=(Form('{"name":"{name}","parameters":', "}"),),
+    forms=(Form('{"name": "{name}", "parameters": ', "}"),),
 )

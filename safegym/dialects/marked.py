@@ -20,17 +20,17 @@ def json_block(closing: str = "", *, stop: str = "", required: bool = False) -> 
         required: Whether a block without its closing mark has to be mended.
     """
 
-    def block(text: str, at: int, tools: Tools) -> Block | None:
+    def block(mark: re.Match[str], tools: Tools) -> Block | None:
+        text, at = mark.string, mark.end()
         read = read_values(text, at, closing or stop)
         if not (read.values or read.patched or read.open or read.broken):
             return unreadable(text, at, closing)
         end, closed = behind(text, read.end, closing)
-        calls, whole = all_calls(read.values)
-        patched, _ = all_calls(read.patched)
+        found, patched = all_calls(read.values), all_calls(read.patched).calls
         if patched and not read.open:
-            return Block(end, calls + patched, repaired=True, broken=not whole)
-        repaired = read.repaired or (required and not closed)
-        return Block(end, calls, repaired, read.broken or not whole, read.open, patched)
+            return Block(end, found.calls + patched, repaired=True, broken=not found.whole)
+        repaired = read.repaired or found.flat or (required and not closed)
+        return Block(end, found.calls, repaired, read.broken or not found.whole, read.open, patched)
 
     return block
 

@@ -34,15 +34,12 @@ def read(text: str, tools: Tools) -> Found:
 
 def write(calls: Sequence[ToolCall]) -> str:
     """One frame around all calls."""
-    written = (
-        f'<invoke name="{call.tool}">\n{write_arguments(call.arguments, TAGS)}</invoke>\n' for call in calls
-    )  # fmt: skip
+    written = (f'<invoke name="{call.tool}">\n{write_arguments(call.arguments, TAGS)}</invoke>\n' for call in calls)
     return f"{_OPENING}\n{''.join(written)}{_CLOSING}"
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
-    name = text[text.rindex("<invoke", 0, at) : at].partition("=")[2].strip("> \"'")
-    return _TAGGED.block(name, text, at, tools)
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    return _TAGGED.block(mark[1], mark.string, mark.end(), tools)
 
 
 MINIMAX = Dialect(

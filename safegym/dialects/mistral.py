@@ -30,13 +30,14 @@ def write(calls: Sequence[ToolCall]) -> str:
     return "".join(f"[TOOL_CALLS]{call.tool}[ARGS]{dumps(call.arguments)}" for call in calls)
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     named = _NAMED.match(text, at)
     if named:
         return named_json(named[1], text, named.end(), stop="[TOOL_CALLS]")
     if _BEGUN.match(text, at):
         return Block(len(text), open=True)
-    return _JSON(text, at, tools)
+    return _JSON(mark, tools)
 
 
 MISTRAL = Dialect(
@@ -47,7 +48,7 @@ MISTRAL = Dialect(
     write=write,
     forms=(
         Form("[TOOL_CALLS]{name}[ARGS]"),
-        Form('[TOOL_CALLS][{"name":"{name}","arguments":', "}]"),
+        Form('[TOOL_CALLS][{"name": "{name}", "arguments": ', "}]"),
     ),
     thought=("[THINK]", "[/THINK]"),
 )

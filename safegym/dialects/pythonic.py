@@ -9,11 +9,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import JsonValue
 
-from safegym.dialects.base import Block, Dialect, Form, Found, Literals, Tools, read_blocks
+from safegym.dialects.base import Block, Dialect, Form, Found, Literals, Tools, read_blocks, without
 from safegym.dialects.values import dumps, literal, make_call, parse_python
 from safegym.records import ToolCall
 
@@ -28,14 +29,10 @@ LITERALS = Literals("{key}=", '"{key}": ', ", ", '"', True, ("True", "False", "N
 
 def read(text: str, tools: Tools) -> Found:
     """Lists of calls, and calls that have a line of their own; only of tools on offer unless they begin the reply."""
-    bare = text
-    for each in _FRAME:
-        bare = bare.replace(each, "")
-    found = read_blocks(bare, _MARK, _block, tools)
+    found = read_blocks(text, _MARK, _block, tools, frame=_FRAME)
     if found.attempted:
-        rest = _FENCES.sub("", found.rest)
-        return Found(found.calls, found.repaired, found.broken, found.open, found.patched, rest)
-    return Found(open=True, rest=bare) if _BEGUN.match(bare) else Found()
+        return replace(found, rest=_FENCES.sub("", found.rest))
+    return Found(open=True) if _BEGUN.match(without(text, _FRAME)) else Found()
 
 
 def write(calls: Sequence[ToolCall]) -> str:
@@ -58,11 +55,12 @@ def read_at(text: str, at: int, tools: Tools) -> Block | None:
     return Block(end, read[0], read[1])
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    text, at = mark.string, mark.end()
     named = _NAME.match(text, at)
     if named is None:
         return None
-    listed, first = named[0].startswith("["), not text[:at].strip("`\n\t python")
+    listed, first = named[0].startswith("["), not without(text[:at], _FRAME).strip("`\n\t python")
     name = named[1].removesuffix(".call")
     if tools and name not in tools and not (listed and first):
         return None

@@ -42,11 +42,10 @@ def write(calls: Sequence[ToolCall]) -> str:
     )
 
 
-def _block(text: str, at: int, tools: Tools) -> Block | None:
-    name = text[text.rindex("<function=", 0, at) + 10 : at].strip("> \"'")
-    if text[at:].lstrip().startswith("{"):
-        return named_json(name, text, at, "</function>")
-    return _TAGGED.block(name, text, at, tools)
+def _block(mark: re.Match[str], tools: Tools) -> Block | None:
+    if mark.string[mark.end() :].lstrip().startswith("{"):
+        return named_json(mark[1], mark.string, mark.end(), "</function>")
+    return _TAGGED.block(mark[1], mark.string, mark.end(), tools)
 
 
 QWEN_CODER = Dialect(

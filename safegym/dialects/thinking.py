@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-BLOCKS = (("<think>", "</think>"), ("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷"))
-"""Opening and closing marks, as Qwen 3, DeepSeek R1, GLM, SmolLM3 and others, Magistral, and Kimi write them."""
+BLOCKS = (
+    ("<think>", "</think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+    ("<|channel>thought", "<channel|>"),
+)
+"""Opening and closing marks: Qwen 3, DeepSeek R1, GLM, SmolLM3 and most others, Magistral, Kimi-VL, Gemma 4."""
 
 _CALLS = ("{", "[", "<", "```")
 

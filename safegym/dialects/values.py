@@ -16,6 +16,7 @@ from safegym.records import ToolCall
 
 _NAMES = ("tool", "name", "function", "tool_name")
 _ARGUMENTS = ("arguments", "parameters", "args", "input")
+_BESIDE = ("type", "id", "tool_call_id")
 _GAP = re.compile(r"[\s,;]*")
 _DECODER = json.JSONDecoder(strict=False)
 _COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])', re.DOTALL)
@@ -134,27 +135,46 @@ def make_call(name: object, arguments: object) -> ToolCall | None:
         return None
 
 
-def calls_of(value: JsonValue) -> tuple[ToolCall, ...] | None:
-    """The calls that a JSON value stands for, in any of the usual wordings; None if it is no call."""
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls that JSON values stand for.
+
+    Attributes:
+        calls: The calls, in order.
+        whole: Whether every value was a call.
+        flat: Whether arguments stood beside the name instead of in an object of their own.
+    """
+
+    calls: tuple[ToolCall, ...] = ()
+    whole: bool = True
+    flat: bool = False
+
+    @property
+    def bare(self) -> bool:
+        """Whether nothing but a name tells that there are calls."""
+        return self.flat or not any(call.arguments for call in self.calls)
+
+
+def all_calls(values: Sequence[JsonValue]) -> Calls:
+    """The calls of JSON values, in any of the usual wordings."""
+    read = [_calls(value) for value in values]
+    calls = tuple(call for each in read for call in each.calls)
+    return Calls(calls, all(each.whole for each in read), any(each.flat for each in read))
+
+
+def _calls(value: JsonValue) -> Calls:
     if not isinstance(value, dict):
-        return None
-    several = value.get("tool_calls")
+        return Calls(whole=False)
+    several, inner = value.get("tool_calls"), value.get("function")
     if isinstance(several, list):
-        read = [calls_of(each) for each in several]
-        return None if None in read else tuple(call for each in read for call in each or ())
-    inner = value.get("function")
+        return all_calls(several)
     if isinstance(inner, dict):
-        return calls_of(inner)
-    name = next((value[key] for key in _NAMES if isinstance(value.get(key), str)), None)
-    given = next((value[key] for key in _ARGUMENTS if key in value), None)
-    call = make_call(name, given)
-    return None if call is None else (call,)
-
-
-def all_calls(values: Sequence[JsonValue]) -> tuple[tuple[ToolCall, ...], bool]:
-    """The calls of JSON values, and whether each of them was one."""
-    read = [calls_of(value) for value in values]
-    return tuple(call for each in read for call in each or ()), None not in read
+        return _calls(inner)
+    name = next((key for key in _NAMES if isinstance(value.get(key), str)), "")
+    given = next((key for key in _ARGUMENTS if key in value), None)
+    beside: JsonValue = {key: each for key, each in value.items() if key not in (name, *_BESIDE)}
+    call = make_call(value.get(name), beside if given is None else value[given])
+    return Calls(whole=False) if call is None else Calls((call,), flat=given is None and bool(beside))
 
 
 def typed(text: str, schema: Mapping[str, Any]) -> JsonValue:
@@ -168,9 +188,9 @@ def typed(text: str, schema: Mapping[str, Any]) -> JsonValue:
     return value if _kind(value) in kinds or "string" not in kinds else text
 
 
-def dumps(value: object) -> str:
-    """JSON in one line, as models write it."""
-    return json.dumps(value, ensure_ascii=False)
+def dumps(value: object, *, compact: bool = False) -> str:
+    """JSON in one line, as most models write it or without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":") if compact else None)
 
 
 def _kinds(schema: Mapping[str, Any]) -> set[str]:

@@ -32,6 +32,7 @@ class ModelRequest:
         messages: The conversation so far.
         tools: The tools that may be called.
         tool_choice: `auto` leaves the choice, `required` demands a call, `none` forbids one.
+        dialect: How calls are to be written, a name of `safegym.dialects.DIALECTS`; empty: as the model was taught.
         constrained: Whether calls must follow the tools' schemas, token by token; backends that cannot do it refuse.
         max_tokens: The most new tokens, reasoning included.
         temperature: 0 takes the likeliest token.
@@ -45,6 +46,7 @@ class ModelRequest:
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     tool_choice: Literal["auto", "required", "none"] = "auto"
+    dialect: str = ""
     constrained: bool = False
     max_tokens: int = 256
     temperature: float = 0.0

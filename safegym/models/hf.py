@@ -111,7 +111,7 @@ class HFModel:
         written = self.chat.decode(done.ids)
         if request.session:
             self.chat.remember(request.session, text + written, ids + done.ids)
-        reasoning, reply = split_reasoning(written)
+        reasoning, reply = split_reasoning(written, request.dialect or self.traits.dialect)
         return ModelReply(
             text=reply,
             reasoning=reasoning,
@@ -179,9 +179,8 @@ class HFModel:
     def _matcher(self, request: ModelRequest) -> Any:  # noqa: ANN401 - makes a Matcher, or None
         if not request.constrained:
             return None
-        make = partial(
-            self._grammars.matcher, request.tools, self.traits.dialect, request.tool_choice, request.max_string
-        )
+        dialect = request.dialect or self.traits.dialect
+        make = partial(self._grammars.matcher, request.tools, dialect, request.tool_choice, request.max_string)
         return make if make() is not None else None
 
 
