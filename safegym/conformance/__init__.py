@@ -5,6 +5,7 @@ requests, free and constrained.
 """
 
 from safegym.conformance.kit import Completion, completions, tools
+from safegym.conformance.models import ModelCheck, check_model
 from safegym.conformance.parsers import Parser, Problem, check_parser
 
-__all__ = ["Completion", "Parser", "Problem", "check_parser", "completions", "tools"]
+__all__ = ["Completion", "ModelCheck", "Parser", "Problem", "check_model", "check_parser", "completions", "tools"]

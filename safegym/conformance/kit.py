@@ -9,8 +9,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, cast
 
-from pydantic import Field
-
 from safegym.records import ParseStatus, Record, ToolCall, ToolSpec
 
 _DATA = files("safegym.conformance") / "data"
@@ -31,7 +29,6 @@ class Completion(Record):
     """The prose around the calls, where it matters."""
     reasoning: str | None = None
     """What was thought before, where it matters."""
-    note: str = Field(default="")
 
 
 @cache
