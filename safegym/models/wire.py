@@ -49,7 +49,9 @@ def request_body(model: str, request: ModelRequest, *, native_tools: bool, limit
         "seed": request.seed,
     }
     if native_tools and request.tools:
-        body |= {"tools": [tool.as_function() for tool in request.tools], "tool_choice": request.tool_choice}
+        body["tools"] = [tool.as_function() for tool in request.tools]
+        if request.tool_choice != "auto":  # the default everywhere, and some servers refuse to be told
+            body["tool_choice"] = request.tool_choice
     return body
 
 
