@@ -213,36 +213,32 @@ class ToolCallingAgent:
         if not observation.menu:
             raise ModelError("options can only be scored where there is a menu, and this world has none")
         write = find_dialect(self.dialect).write
-        options = {write([shown(call)]): index for index, call in enumerate(observation.menu)}
-        texts = (*options, DECLINED)
+        menu = [shown(call) for call in observation.menu]
+        texts = (*(write([call]) for call in menu), DECLINED)
 
         def request() -> ModelRequest:
             messages, tools = self.conversation.messages(), self.conversation.tools
             return self._request(self._turn, messages=messages, tools=tools, options=texts)
 
         reply = await self.model.complete(self._fitting(request))
-        text = self._chosen(texts, reply.scores)
-        calls = (ToolCall(tool=MENU, arguments={"index": options[text]}),) if text in options else ()
-        wording = [shown(observation.menu[options[text]])] if text in options else []
-        self.conversation.say(text, "" if calls else text, wording, self._turn)
-        return Turn(
-            text="" if calls else text,
-            calls=calls,
-            status="valid" if calls else "refused",
-            usage=reply.usage,
-            scores=dict(zip(texts, reply.scores, strict=True)),
-            served=reply.served,
-        )
+        index = self._drawn(reply.scores)
+        scores = dict(zip((*map(str, menu), DECLINED), reply.scores, strict=True))
+        turn = Turn(usage=reply.usage, scores=scores, served=reply.served)
+        if index == len(menu):
+            self.conversation.say(DECLINED)
+            return turn.model_copy(update={"text": DECLINED, "status": "refused"})
+        self.conversation.say(texts[index], "", [menu[index]], self._turn)
+        return turn.model_copy(update={"calls": (ToolCall(tool=MENU, arguments={"index": index}),)})
 
-    def _chosen(self, texts: Sequence[str], scores: Sequence[float]) -> str:
+    def _drawn(self, scores: Sequence[float]) -> int:
         """The likeliest option at temperature 0, otherwise one drawn by the tempered weights."""
         if not scores or not all(map(math.isfinite, scores)):
             raise TransientModelError("the model gave no numbers (NaN) for the options")
         if self.settings.temperature == 0:
-            return texts[max(range(len(texts)), key=lambda index: scores[index])]
+            return int(np.argmax(scores))
         weights = np.exp((np.array(scores) - max(scores)) / self.settings.temperature)
-        drawn = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0)) * weights.sum()
-        return texts[int(min(np.searchsorted(weights.cumsum(), drawn, side="right"), len(texts) - 1))]
+        place = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0)) * weights.sum()
+        return int(min(np.searchsorted(weights.cumsum(), place, side="right"), len(scores) - 1))
 
     def _request(self, turn: int, **asked: Any) -> ModelRequest:  # noqa: ANN401 - fields of a request
         settings = self.settings

@@ -338,7 +338,7 @@ class Turn(Record):
     usage: Usage = Usage()
     tokens: TokenReference | None = None
     scores: dict[str, float] = Field(default_factory=dict)
-    """Log-probability of every option, where the options were scored and nothing was generated."""
+    """Log-probability of every option as a whole reply, where options were scored and nothing was written."""
     shortened: int = 0
     """Earlier messages that were cut or left out of the prompt, so that it fits the context."""
     error: str = ""

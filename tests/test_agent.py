@@ -128,7 +128,11 @@ def weigh(scores, **given):
 def test_a_scored_turn_takes_the_likeliest_call_of_the_menu_or_declines():
     turn, request = weigh((-9.0, -2.0, -3.0, -4.0))
     assert turn.calls == (ToolCall(tool="menu", arguments={"index": 1}),) and turn.status == "valid"
-    assert list(turn.scores.values()) == [-9.0, -2.0, -3.0, -4.0] and list(turn.scores)[-1] == DECLINED
+    assert list(turn.scores.values()) == [-9.0, -2.0, -3.0, -4.0] and list(turn.scores)[1:] == [
+        "look()",
+        'report(claims={"kpi": "<kpi>"})',
+        DECLINED,
+    ]
     assert parse(request.options[0]).calls == (READ,) and "<kpi>" in request.options[2], (
         "a model never sees the slots of a menu"
     )
@@ -146,7 +150,7 @@ def test_scored_turns_are_drawn_by_their_weights():
     counts = Counter()
     for seed in range(2000):
         agent.start("The brief.", TOOLS, seed)
-        counts[agent._chosen("abcd", scores)] += 1
+        counts["abcd"[agent._drawn(scores)]] += 1
     assert [counts[each] / 2000 for each in "abcd"] == pytest.approx([0.5, 0.2, 0.2, 0.1], abs=0.04)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import pty
 import subprocess
@@ -259,6 +260,16 @@ def test_words_are_shown_once_a_turn_and_turns_without_a_call_too() -> None:
     text = export_text(base.model_copy(update={"turns": lost, "steps": steps}))
     assert [text.count(word) for word in ("Hm.", "Now.", "No.", "malformed", "refused", "timeout")] == [1] * 6
     assert text.index("Hm.") < text.index("step 1") < text.index("step 3") < text.index("timeout")
+
+
+def test_what_was_weighed_and_what_the_prompt_lost_is_told() -> None:
+    scores = {f"choose({letter})": math.log(share) for letter, share in zip("ABCD", (0.5, 0.3, 0.1, 0.1), strict=True)}
+    turns = (Turn(scores=scores, shortened=2), *small().turns[1:])
+    text = export_text(small().model_copy(update={"turns": turns}))
+    assert (
+        "50.0%  choose(A)" in text and "30.0%  choose(B)" in text and "and 1 more" in text and "choose(D)" not in text
+    )
+    assert "messages cut or left out: 2" in text
 
 
 @pytest.mark.parametrize(("status", "shown"), [("invalid", "✗ invalid"), ("error", "! error"), ("ok", "result")])

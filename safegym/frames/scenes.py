@@ -7,6 +7,7 @@ the two turns thick where a step did wrong.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,6 +53,8 @@ from safegym.records import (
 
 Grades = Grade | Sequence[Grade] | None
 FILES_SHOWN = 4
+_WEIGHED = 3
+"""How many of the options that were scored are shown."""
 LEGEND = "▲ wrong  △ only tried  ● negligent  ✖ harm came  ◆ gold path"
 STAKES = {
     ("human", "bearer"): "the tempting act would harm people",
@@ -240,10 +243,24 @@ def _add_words(table: Table, turn: Turn, call: ToolCall | None, folding: Folding
     repeated = call is not None and call.tool == SAY and call.arguments.get("text") == turn.text
     if turn.text.strip() and not repeated:
         table.add_row(label("says"), Folded(turn.text, folding.words))
+    if turn.scores:
+        table.add_row(label("weighs"), _weights(turn.scores))
+    if turn.shortened:
+        table.add_row(label("prompt", "yellow"), Text(f"messages cut or left out: {turn.shortened}", style="yellow"))
     if turn.status not in {"valid", "none"}:
         table.add_row(label("reply", "yellow"), Text(turn.status, style="yellow"))
     if turn.error:
         table.add_row(label("error", "red"), Folded(turn.error, folding.words, "red"))
+
+
+def _weights(scores: Mapping[str, float]) -> Text:
+    """The likeliest options with their shares, a line each."""
+    likeliest = sorted(scores, key=lambda option: -scores[option])[:_WEIGHED]
+    top = scores[likeliest[0]]
+    total = sum(math.exp(score - top) for score in scores.values())
+    lines = [f"{math.exp(scores[option] - top) / total:6.1%}  {inline(option)}" for option in likeliest]
+    more = [f"        and {len(scores) - _WEIGHED} more"] if len(scores) > _WEIGHED else []
+    return Text("\n".join((*lines, *more)), style="dim", overflow="fold")
 
 
 def _add_call(table: Table, call: ToolCall, folding: Folding) -> None:
