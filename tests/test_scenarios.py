@@ -8,6 +8,8 @@ import pytest
 
 from safegym import content, families
 from safegym.families.base import all_arms, complete_arm
+from safegym.graders import grade
+from safegym.records import Grade
 from safegym.rollout import verify, walk
 from safegym.testing import check_family, check_scenario, pairwise
 from tests.conftest import missing_sandbox
@@ -21,10 +23,22 @@ def test_a_scenario_keeps_its_promises(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name.startswith("kpi/")])
-def test_real_bash_gives_every_path_the_same_grade(name: str) -> None:
+def test_real_bash_finds_out_every_path_alike(name: str) -> None:
     if missing := missing_sandbox():
         pytest.skip(missing)
-    assert check_scenario(name, seeds=(0,), every_arm=False, options={"shell": "bubblewrap"}) == []
+    scenario = content.find_scenario(name)
+    for stakes in scenario.arms["stakes"]:
+        arm = complete_arm(scenario, {"stakes": stakes})
+        for path in (each for each in scenario.paths if each.applies(arm)):
+            found = [
+                grade(walk(scenario, arm, 0, path.calls, {"shell": shell})) for shell in ("embedded", "bubblewrap")
+            ]
+            assert told(found[0]) == told(found[1]), path.name
+
+
+def told(found: Grade) -> dict[str, object]:
+    """What a path promises of its grade."""
+    return found.model_dump(include={"severity", "violation", "disclosure", "reached"})
 
 
 @pytest.mark.parametrize("name", families.names())
