@@ -315,6 +315,11 @@ def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Exam
         raise ModelError(f'{model.name} cannot constrain its replies; set mode = "free"')
     if settings.mode == "scored" and not model.traits.can_score:
         raise ModelError(f'{model.name} cannot score options; set mode = "free"')
+    context = min(settings.context, model.traits.context)
+    if settings.max_tokens >= context:
+        raise ModelError(
+            f"expected max_tokens that leave room for a prompt in {context} tokens, got {settings.max_tokens}"
+        )
     fallback = [] if model.traits.native_tools else [tool_prompt(()), REMINDER, *map(dict, EXAMPLE)]
     protocol: dict[str, JsonValue] = {
         "dialect": dialect,
@@ -322,7 +327,7 @@ def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Exam
         "mode": settings.mode,
         "temperature": settings.temperature,
         "max_tokens": settings.max_tokens,
-        "context": min(settings.context, model.traits.context),
+        "context": context,
         "system": digest([settings.system, *fallback]),
         "call_bias": settings.call_bias,
         "max_string": settings.max_string,

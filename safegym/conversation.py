@@ -15,6 +15,8 @@ _KEPT = 0.75
 """Once something has to go, this share of the context is what is left: the cache of a prompt lasts longer then."""
 _HEAD = 160
 """The characters that an older result keeps."""
+_EXCHANGES = 3
+"""So many exchanges stay as long as they fit at all."""
 
 
 class ContextError(TransientModelError):
@@ -26,7 +28,7 @@ class Conversation:
 
     What a world says is stripped of what a chat template reads as structure. When the context runs out, the oldest
     results are cut to their beginning, with a note; then the oldest exchanges are left out; then the newest message
-    loses its middle. `shortened` counts the messages that were cut or left out.
+    loses its middle. `shortened` counts the messages that were cut or left out, both where both happened.
 
     Args:
         traits: What the model is like.
@@ -61,8 +63,7 @@ class Conversation:
             return
         calls = self._history[-1].get("tool_calls", ()) if self._history else ()
         if not calls:
-            reminder = "" if self.traits.native_tools else REMINDER
-            self._history.append({"role": "user", "content": text + reminder})
+            self._history.append({"role": "user", "content": text})
         for index, call in enumerate(calls, 1):
             # The newest message answers the whole turn; templates want one message per call.
             content = text if index == len(calls) else "(see the last result)"
@@ -86,13 +87,11 @@ class Conversation:
 
     def messages(self) -> tuple[Message, ...]:
         """The conversation as chat templates take it."""
-        system = self.system
-        brief = self._noted_brief()
-        example: tuple[Message, ...] = ()
-        if not self.traits.native_tools:
-            system = "\n\n".join(each for each in (system, tool_prompt(self.tools)) if each)
-            example, brief = EXAMPLE, brief + REMINDER
-        return (*_system(system), *example, {"role": "user", "content": brief}, *self._history)
+        turns: list[Message] = [{"role": "user", "content": self._noted_brief()}, *self._history]
+        if self.traits.native_tools:
+            return (*_system(self.system), *turns)
+        system = "\n\n".join(each for each in (self.system, tool_prompt(self.tools)) if each)
+        return (*_system(system), *EXAMPLE, *map(_reminded, turns))
 
     def asked(self, question: str) -> tuple[Message, ...]:
         """The conversation without its tools, a question at its end."""
@@ -116,12 +115,14 @@ class Conversation:
         Raises:
             ContextError: If the brief and the newest message do not fit.
         """
-        if (excess := count() - budget) <= 0:
+        if count() <= budget:
             return
-        while count() > budget * _KEPT and (self._shorten_oldest() or self._forget_oldest()):
+        while count() > budget * _KEPT and self._shorten_oldest():
+            pass
+        while count() > budget * _KEPT and self._exchanges() > _EXCHANGES and self._forget_oldest():
             pass
         while (excess := count() - budget) > 0:
-            if not self._cut_newest(excess):
+            if not self._forget_oldest() and not self._cut_newest(excess):
                 raise ContextError(
                     f"expected a context that holds the brief and a reply: {excess} tokens more than there are"
                 )
@@ -138,6 +139,9 @@ class Conversation:
                 self.shortened += 1
                 return True
         return False
+
+    def _exchanges(self) -> int:
+        return sum(message["role"] == "assistant" for message in self._history)
 
     def _forget_oldest(self) -> bool:
         """Drop the oldest exchange; whether there was one besides the newest message."""
@@ -171,6 +175,10 @@ class Conversation:
 
     def _clean(self, text: str) -> str:
         return neutralise(text, self.traits.control)
+
+
+def _reminded(message: Message) -> Message:
+    return {**message, "content": message["content"] + REMINDER} if message["role"] == "user" else message
 
 
 def _system(text: str) -> tuple[Message, ...]:

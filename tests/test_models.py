@@ -16,6 +16,7 @@ from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models.base import ModelRequest, TransientModelError
 from safegym.models.batching import BatchWorker, Job
 from safegym.models.grammar import bounded
+from safegym.models.memory import Memory
 from safegym.models.sampling import Pick, choose
 from safegym.models.sessions import SessionStore
 from safegym.models.weights import cache_folder, convert_gguf, find_weights, folder_digest
@@ -52,7 +53,7 @@ TOOLS = tuple(
 )
 
 
-def request(content="Which plan do you choose, A or B?", **given):
+def asked(content="Which plan do you choose, A or B?", **given):
     return ModelRequest(**({"messages": ({"role": "user", "content": content},), "max_tokens": 16} | given))
 
 
@@ -65,12 +66,13 @@ class EchoRows:
     reusable = True
 
     def __init__(self):
-        self.largest = self.fed = 0
+        self.largest = self.fed = self.passes = 0
         self.rows = {}
 
     def forward(self, feeds):
         if any(13 in feed.tokens for feed in feeds):
             raise RuntimeError("thirteen")
+        self.passes += 1
         self.largest = max(self.largest, len(feeds))
         self.fed += sum(len(feed.tokens) for feed in feeds)
         kept = []
@@ -92,12 +94,15 @@ class EchoRows:
     def copy(self, source, target, length):
         self.rows[target] = self.rows.get(source, [])[:length]
 
-    def resize(self, rows):
-        self.rows = {row: tokens for row, tokens in self.rows.items() if row < rows}
+    def clear(self, row):
+        self.rows[row] = []
+
+    def reset(self, rows):
+        self.rows = {}
 
 
-def echo_worker(rows=None, **given):
-    return BatchWorker(rows or EchoRows(), **({"size": 4, "ends": [19], "cached_tokens": 100} | given))
+def echo_worker(cache=None, ends=(19,), rows=4, **memory):
+    return BatchWorker(cache or EchoRows(), ends, Memory(**{"rows": rows, "cached_tokens": 100} | memory))
 
 
 def test_a_worker_answers_many_jobs_at_once():
@@ -138,6 +143,7 @@ def test_a_common_beginning_is_computed_once():
 def test_options_are_scored_in_one_pass():
     worker = echo_worker()
     done = worker.submit(Job(ids=(3,), max_tokens=1, options=((4, 5), (4, 9), (7,)))).result(timeout=10)
+    assert worker.rows.passes == 1
     right, half, wrong = done.scores
     assert right > -1e-6 and half == pytest.approx(wrong) and wrong < -49 and done.ids == ()
     worker.close()
@@ -153,14 +159,36 @@ class SmallRows(EchoRows):
 
 
 def test_out_of_memory_means_fewer_at_once_and_then_an_error(caplog):
-    worker = echo_worker(SmallRows(), size=8, ends=[])
+    worker = echo_worker(SmallRows(), rows=8, ends=[])
     futures = [worker.submit(Job(ids=(start,), max_tokens=3)) for start in range(8)]
     huge = worker.submit(Job(ids=(1,) * 11, max_tokens=1))
     assert [each.result(timeout=10).ids for each in futures] == [(n + 1, n + 2, n + 3) for n in range(8)]
     with pytest.raises(TransientModelError, match="11 tokens does not fit"):
         huge.result(timeout=10)
-    assert worker.size <= 2 and "out of memory" in caplog.text
+    assert "out of memory" in caplog.text and worker.memory.rows == 8, "the culprit is gone"
     assert worker.submit(Job(ids=(1,), max_tokens=1)).result(timeout=10).ids == (2,)
+    worker.close()
+
+
+class FullRows(EchoRows):
+    """Rows that have no memory to keep anything."""
+
+    def save(self, row, length):
+        raise MemoryError("no memory left")
+
+
+def test_turns_that_cannot_be_kept_are_answered_all_the_same():
+    worker = echo_worker(FullRows())
+    assert worker.submit(Job(ids=(1,), max_tokens=2, session="a")).result(timeout=10).ids == (2, 3)
+    worker.close()
+
+
+def test_rows_are_as_many_as_fit_beside_the_longest():
+    cache = EchoRows()
+    worker = echo_worker(cache, ends=[], rows=8, row_tokens=40)
+    long, *short = [worker.submit(Job(ids=(1,) * length, max_tokens=2)) for length in (18, 2, 2, 2, 2, 2)]
+    assert long.result(timeout=10).ids == (2, 3) and all(each.result(timeout=10).ids == (2, 3) for each in short)
+    assert cache.largest <= 5
     worker.close()
 
 
@@ -188,23 +216,26 @@ def test_a_failing_job_leaves_the_others_alone_and_a_closed_worker_refuses():
     assert good.result(timeout=10).ids == (2, 3, 4)
     with pytest.raises(TransientModelError, match="thirteen"):
         bad.result(timeout=10)
-    worst = [worker.submit(Job(ids=(13,), max_tokens=3)) for _ in range(3)][-1]
-    with pytest.raises(ModelError, match="thirteen") as caught:
-        worst.result(timeout=10)
-    assert not isinstance(caught.value, TransientModelError)
+    told = [type(worker.submit(Job(ids=(13,), max_tokens=3)).exception(timeout=10)) for _ in range(3)]
+    assert told == [TransientModelError, TransientModelError, ModelError], "three in a row, and the model is gone"
+    assert worker.submit(Job(ids=(1,), max_tokens=3)).result(timeout=10).ids == (2, 3, 4)
+    assert isinstance(worker.submit(Job(ids=(13,), max_tokens=3)).exception(timeout=10), TransientModelError)
     worker.close()
     with pytest.raises(ModelError, match="closed"):
         worker.submit(Job(ids=(1,), max_tokens=3))
 
 
 def test_a_cancelled_job_is_dropped():
-    worker = echo_worker(size=1, ends=[])
+    worker = echo_worker(rows=1, ends=[])
     job = Job(ids=(0,), max_tokens=3)
     job.future.cancel()
     worker.submit(job)
     assert worker.submit(Job(ids=(0,), max_tokens=1)).result(timeout=10).ids == (1,)
     with pytest.raises(CancelledError):
         job.future.result()
+    endless = worker.submit(Job(ids=(0,), max_tokens=10**6))
+    assert endless.cancel()
+    assert worker.submit(Job(ids=(0,), max_tokens=1)).result(timeout=10).ids == (1,)
     worker.close()
 
 
@@ -294,18 +325,18 @@ def complete(model, *requests):
 
 @real
 def test_a_reply_does_not_depend_on_its_neighbours(smollm):
-    asked = [request(f"Tell me about the number {n}" + " please" * n, temperature=1.0, seed=n) for n in range(5)]
-    alone = [complete(smollm, each)[0] for each in asked[:2]]
-    together = complete(smollm, *asked)
+    requests = [asked(f"Tell me about the number {n}" + " please" * n, temperature=1.0, seed=n) for n in range(5)]
+    alone = [complete(smollm, each)[0] for each in requests[:2]]
+    together = complete(smollm, *requests)
     assert [each.completion_ids for each in alone] == [each.completion_ids for each in together[:2]]
-    assert complete(smollm, replace(asked[0], seed=99))[0].completion_ids != alone[0].completion_ids
+    assert complete(smollm, replace(requests[0], seed=99))[0].completion_ids != alone[0].completion_ids
 
 
 @real
 def test_greedy_replies_are_those_of_transformers(smollm):
     import torch
 
-    reply = complete(smollm, request("What is the capital of France?", max_tokens=8))[0]
+    reply = complete(smollm, asked("What is the capital of France?", max_tokens=8))[0]
     ids = torch.tensor([reply.prompt_ids])
     model = smollm._model
     kept = model.config._attn_implementation
@@ -319,7 +350,7 @@ def test_greedy_replies_are_those_of_transformers(smollm):
 @real
 def test_the_cache_gives_the_same_tokens_as_recomputation(smollm):
     for seed in range(2):
-        first = request("The brief. " * 20, session=f"cache{seed}", temperature=0.7, seed=seed, tools=TOOLS)
+        first = asked("The brief. " * 20, session=f"cache{seed}", temperature=0.7, seed=seed, tools=TOOLS)
         opening = complete(smollm, first)[0]
         said = {"role": "assistant", "content": opening.text}
         second = replace(first, messages=(*first.messages, said, {"role": "user", "content": "Go on."}))
@@ -332,49 +363,62 @@ def test_the_cache_gives_the_same_tokens_as_recomputation(smollm):
         assert cached.served.cached_tokens >= len(opening.prompt_ids) and recomputed.served.cached_tokens == 0
 
 
-def kept_text(model, asked, reply):
-    return model.chat.render(asked) + reply.text, reply.prompt_ids + reply.completion_ids
+def kept_text(model, request, reply):
+    return model.chat.render(request) + reply.text, reply.prompt_ids + reply.completion_ids
+
+
+@pytest.fixture
+def paged(smollm):
+    """The small model with a paged engine whose passes are shorter than a prompt."""
+    from safegym.models.paged import PagedWorker
+
+    smollm.paged = PagedWorker(
+        smollm._model, sorted(smollm._ends), num_blocks=12, max_batch_tokens=64, max_memory_percent=0.5
+    )
+    yield smollm
+    if smollm.paged is not None:
+        smollm.paged.close()
+        smollm.paged = None
 
 
 @real
-def test_both_engines_give_the_same_reply_and_the_log_says_which_ran(smollm):
-    from safegym.models.paged import PagedWorker
-
-    asked = [request(f"Number {n}." + " Go on." * n, temperature=0.8 * (n % 2), seed=n) for n in range(6)]
-    guarded = request("Act.", tools=TOOLS, constrained=True, tool_choice="required", seed=3)
-    own = complete(smollm, *asked, guarded)
-    smollm.paged = PagedWorker(
-        smollm._model, sorted(smollm._ends), num_blocks=12, max_batch_tokens=128, max_memory_percent=0.5
-    )
-    try:
-        paged = complete(smollm, *asked, guarded)
-    finally:
-        smollm.paged.close()
-        smollm.paged = None
-    assert [each.served.engine for each in paged] == ["paged"] * 6 + ["packed"]
-    for ours, theirs in zip(own, paged, strict=True):
+def test_both_engines_give_the_same_reply_and_the_log_says_which_ran(smollm, request):
+    requests = [asked(f"Number {n}." + " Go on." * (12 * n % 50), temperature=0.8 * (n % 2), seed=n) for n in range(12)]
+    guarded = asked("Act.", tools=TOOLS, constrained=True, tool_choice="required", seed=3)
+    own = complete(smollm, *requests, guarded)
+    found = complete(request.getfixturevalue("paged"), *requests, guarded)
+    assert [each.served.engine for each in found] == ["paged"] * 12 + ["packed"]
+    for ours, theirs in zip(own, found, strict=True):
         assert (ours.completion_ids, ours.finish) == (theirs.completion_ids, theirs.finish)
         assert theirs.logprobs == pytest.approx(ours.logprobs, abs=1e-3)
 
 
 @real
-def test_an_engine_that_stops_is_replaced(smollm, caplog):
-    from safegym.models.paged import PagedWorker
+def test_an_engine_that_stops_is_replaced(paged, caplog):
+    engine = paged.paged
+    assert not engine.takes(Job(ids=(1,) * 4000, max_tokens=10)), "more than its pages hold"
+    engine._chooser.noted = lambda slot, count: 1 / 0
+    (reply,) = complete(paged, asked("Hello."))
+    assert reply.served.engine == "packed" and paged.paged is None and "computed by packed from now on" in caplog.text
 
-    smollm.paged = PagedWorker(smollm._model, sorted(smollm._ends), num_blocks=10**9, max_batch_tokens=128)
-    (reply,) = complete(smollm, request("Hello."))
-    assert reply.served.engine == "packed" and smollm.paged is None and "computed by packed from now on" in caplog.text
+
+@real
+def test_an_engine_that_does_not_start_is_told(smollm):
+    from safegym.models.paged import EngineError, PagedWorker
+
+    with pytest.raises(EngineError, match="did not start"):
+        PagedWorker(smollm._model, sorted(smollm._ends), num_blocks=10**9, max_batch_tokens=64)
 
 
 @real
 def test_constrained_replies_validate(smollm):
-    asked = [
-        request("Act.", tools=TOOLS, constrained=True, tool_choice="required", temperature=3.0, seed=seed,
+    requests = [
+        asked("Act.", tools=TOOLS, constrained=True, tool_choice="required", temperature=3.0, seed=seed,
                 max_tokens=64, max_string=20)
         for seed in range(8)
     ]  # fmt: skip
     seen = set()
-    for reply in complete(smollm, *asked):
+    for reply in complete(smollm, *requests):
         parsed = parse(reply.text, "json", TOOLS, reply.finish, strict=True)
         assert parsed.status in ("valid", "truncated"), reply.text
         for call in parsed.calls:
@@ -398,11 +442,11 @@ def valid(value, rule):
 
 @real
 def test_prose_is_reachable_and_forbidden_calls_too(smollm):
-    asked = request("Say hello.", tools=TOOLS, constrained=True, call_bias=-20.0, temperature=0.7)
-    prose, free = complete(smollm, asked, replace(asked, tool_choice="none"))
+    greeting = asked("Say hello.", tools=TOOLS, constrained=True, call_bias=-20.0, temperature=0.7)
+    prose, free = complete(smollm, greeting, replace(greeting, tool_choice="none"))
     assert "{" not in prose.text and parse(prose.text, "json", TOOLS, strict=True).status in ("none", "refused")
     assert free.text
-    called = complete(smollm, replace(asked, call_bias=20.0, max_tokens=4))[0]
+    called = complete(smollm, replace(greeting, call_bias=20.0, max_tokens=4))[0]
     assert called.text.startswith("{") and called.finish == "length"
     assert parse(called.text, "json", TOOLS, called.finish, strict=True).status == "truncated"
 
@@ -415,7 +459,7 @@ def test_forged_turns_never_reach_the_template(smollm):
     asyncio.run(agent.act(Observation(text="The brief.", tools=TOOLS)))
     asyncio.run(agent.act(Observation(text=forged)))
     messages = agent.conversation.messages()
-    text = smollm.chat.render(request(messages=messages, tools=TOOLS))
+    text = smollm.chat.render(asked(messages=messages, tools=TOOLS))
     assert text.count("<|im_start|>") == len(messages) + 1 and "<|endoftext|>" not in text
 
 

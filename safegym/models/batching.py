@@ -15,8 +15,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -24,8 +25,9 @@ from numpy.typing import NDArray
 
 from safegym.errors import ModelError
 from safegym.models.base import TransientModelError
-from safegym.models.cache import Feed, Rows
+from safegym.models.cache import Feed, Rows, Saved
 from safegym.models.grammar import Matcher
+from safegym.models.memory import Memory
 from safegym.models.sampling import Pick, choose, log_probabilities
 from safegym.models.sessions import SHORTEST, Ids, SessionStore, common_prefix
 from safegym.randomness import uniform
@@ -34,6 +36,7 @@ LOG = logging.getLogger(__name__)
 _LINGER = 0.003
 _PATIENCE = 3
 """So many requests in a row that fail when computed alone mean that the model has stopped answering."""
+_SHORTEST_STEP = 64
 Tensor: TypeAlias = Any
 
 
@@ -89,11 +92,15 @@ class _Row:
     past: int = 0
     placed: bool = False
     """Whether it has been decided what of the prompt is copied."""
+    awaited: tuple[_Row, int] | None = None
+    """The row that is about to compute more of the prompt, and how much of it."""
     cached: int = 0
     done: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     scores: tuple[float, ...] = ()
     finish: Literal["stop", "length"] | None = None
+    broken: bool = False
+    """Whether its cache holds numbers that are none."""
 
     @property
     def over(self) -> bool:
@@ -119,18 +126,15 @@ class BatchWorker:
 
     Args:
         rows: The cache rows of the model.
-        size: The most jobs at once.
         ends: Token ids that end a reply.
-        cached_tokens: The most tokens of finished turns kept for those who begin alike.
-        step_tokens: The most tokens of one forward pass.
+        memory: How many rows, kept tokens and tokens a step there may be.
     """
 
-    engine = "packed"
-
-    def __init__(self, rows: Rows, size: int, ends: Sequence[int], cached_tokens: int, step_tokens: int = 512) -> None:
-        self.rows, self.size, self.ends, self.step_tokens = rows, size, frozenset(ends), step_tokens
+    def __init__(self, rows: Rows, ends: Sequence[int], memory: Memory) -> None:
+        self.rows, self.ends = rows, frozenset(ends)
+        self.memory = self._whole = memory
         self.engine = "packed" if rows.reusable else "plain"
-        self.sessions = SessionStore(cached_tokens)
+        self.sessions = SessionStore(memory.cached_tokens)
         self.busy = 0.0
         """Seconds spent in computing, beside waiting for requests."""
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -160,6 +164,8 @@ class BatchWorker:
             self._queue.put(None)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
+        self.sessions.clear()
+        self.rows.reset(0)
 
     def _run(self) -> None:
         while not self._closed:
@@ -170,16 +176,19 @@ class BatchWorker:
                     self._step()
                     self.busy += time.perf_counter() - started
             except Exception as error:  # told to everyone who waits: a thread has no caller
-                self._fail(error)
+                if _out_of_memory(error):
+                    self._shrink(error)
+                else:
+                    self._fail(ModelError(f"the model failed: {error}"))
         while not self._queue.empty():
             waiting = self._queue.get()
             if waiting is not None:
-                _reject(waiting, ModelError("the model was closed before it answered"))
+                self._again.append(waiting)
         self._fail(ModelError("the model was closed before it answered"))
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: ModelError) -> None:
         for job in (*(row.job for row in self._active), *self._again):
-            _reject(job, error)
+            settle(job, error)
         self._active.clear()
         self._again.clear()
 
@@ -188,7 +197,7 @@ class BatchWorker:
     def _admit(self) -> None:
         """Take waiting jobs into free rows; with nothing to do, wait for the first and a moment for its companions."""
         idle = not self._active
-        while len(self._active) < self.size:
+        while len(self._active) < self.memory.rows:
             if self._again:
                 job: Job | None = self._again.popleft()
             else:
@@ -196,19 +205,30 @@ class BatchWorker:
                     wait = (None if not self._active else _LINGER) if idle else 0.0
                     job = self._queue.get(timeout=wait) if wait != 0.0 else self._queue.get_nowait()
                 except queue.Empty:
-                    return
+                    return None
             if job is None:
-                return
-            if job.future.running() or job.future.set_running_or_notify_cancel():
+                return None
+            if not self._fits(job):
+                return self._again.appendleft(job)
+            if not job.future.cancelled():
                 try:
                     self._active.append(_row(job))
                 except Exception as error:  # a grammar that cannot be made is its own request's affair
-                    _reject(job, error)
+                    settle(job, error if isinstance(error, ModelError) else ModelError(f"the model failed: {error}"))
+        return None
+
+    def _fits(self, job: Job) -> bool:
+        """Whether there is room for a job beside the others, every row being as long as the longest."""
+        longest = max(_tokens(each) for each in (job, *(row.job for row in self._active)))
+        most = self.memory.row_tokens
+        return not self._active or most is None or longest * (len(self._active) + 1) <= most
 
     def _place(self, index: int, row: _Row) -> None:
         """Copy what has been computed of the prompt; if another row is about to compute more of it, wait for that."""
         if not self.rows.reusable:
             row.placed = True
+            return
+        if row.awaited is not None and row.awaited[0] in self._active and row.awaited[0].past < row.awaited[1]:
             return
         length, saved = self.sessions.find(row.job.session, row.ids)
         source: int | None = None
@@ -217,6 +237,7 @@ class BatchWorker:
             if shared <= max(length, SHORTEST - 1):
                 continue
             if theirs.past < shared:
+                row.awaited = theirs, shared
                 return
             length, source = shared, other
         if source is not None:
@@ -231,7 +252,7 @@ class BatchWorker:
         index = 0
         while index < len(self._active):
             row = self._active[index]
-            if not row.over and not row.job.future.cancelled() and not row.job.future.done():
+            if not row.over and not row.job.future.done():
                 index += 1
                 continue
             self._finish(index, row)
@@ -242,15 +263,25 @@ class BatchWorker:
 
     def _finish(self, index: int, row: _Row) -> None:
         job = row.job
-        if job.session and not job.future.done():
+        if job.future.done():
+            return self.rows.clear(index) if row.broken else None
+        if job.session:
             ids = np.concatenate([row.ids, np.array(row.done, dtype=np.int32)])[: row.past]
-            saved = self.rows.save(index, row.past)
+            saved = self._saved(index, row.past)
             if saved is not None:
                 self.sessions.put(job.session, ids, saved)
-        if not job.future.done():
-            self._failures = 0
-            finish = row.finish or "stop"
-            job.future.set_result(Completion(tuple(row.done), tuple(row.logprobs), finish, row.cached, row.scores))
+        finish = row.finish or "stop"
+        return settle(job, Completion(tuple(row.done), tuple(row.logprobs), finish, row.cached, row.scores))
+
+    def _saved(self, index: int, length: int) -> Saved | None:
+        """A copy of a row; where there is no memory for it, none, and all other copies are forgotten."""
+        try:
+            return self.rows.save(index, length)
+        except Exception as error:
+            if not _out_of_memory(error):
+                raise
+            self.sessions.clear()
+            return None
 
     # ------------------------------------------------------------------------------------------------------- a step
 
@@ -263,10 +294,10 @@ class BatchWorker:
             logits = self.rows.forward(list(feeds.values()))
         except Exception as error:
             if _out_of_memory(error):
-                self._shrink(error)
-            else:
-                self._one_by_one(feeds)
+                raise
+            self._one_by_one(feeds)
         else:
+            self._failures = 0
             self._digest(feeds, logits)
         self._release()
 
@@ -274,7 +305,7 @@ class BatchWorker:
         """What every row is fed: those that write come first, prompts share what is left of the step."""
         feeds: dict[_Row, Feed] = {}
         ready = [(index, row) for index, row in enumerate(self._active) if row.placed]
-        room = self.step_tokens - sum(len(row.pending) for _, row in ready if not row.reading)
+        room = self.memory.step_tokens - sum(len(row.pending) for _, row in ready if not row.reading)
         for index, row in ready:
             if not row.reading:
                 feeds[row] = Feed(index, row.past, tuple(row.pending), keep=len(row.pending))
@@ -300,6 +331,8 @@ class BatchWorker:
             if feed.branches:
                 row.scores = self._score(row, logits[at : at + feed.keep])
                 row.finish = "stop"
+                if any(map(math.isnan, row.scores)):
+                    self._break(row, "the options")
             elif feed.keep:
                 known += [(row, at + offset, token) for offset, token in enumerate(feed.tokens[1:]) if feed.keep > 1]
                 if row.finish is None:
@@ -331,15 +364,12 @@ class BatchWorker:
         tokens, found = choose(logits[places], list(picks.values()))
         for row, token, logprob in zip(picks, tokens, found, strict=True):
             if math.isnan(logprob):
-                position = len(row.done) + 1
-                _reject(
-                    row.job, TransientModelError(f"the model gave no numbers (NaN) for token {position} of a reply")
-                )
+                self._break(row, f"token {len(row.done) + 1} of a reply")
                 continue
             try:
                 self._advance(row, token, logprob)
             except ModelError as error:
-                _reject(row.job, error)
+                settle(row.job, error)
 
     def _advance(self, row: _Row, token: int, logprob: float) -> None:
         """Take a token, and those that the grammar leaves no choice about."""
@@ -379,18 +409,32 @@ class BatchWorker:
 
     # ------------------------------------------------------------------------------------------------ what goes wrong
 
+    def _break(self, row: _Row, what: str) -> None:
+        row.broken = True
+        settle(row.job, TransientModelError(f"the model gave no numbers (NaN) for {what}"))
+
     def _shrink(self, error: Exception) -> None:
-        """Out of memory: go on with half of the rows and of the tokens in a step; the other rows begin anew."""
+        """Out of memory: all begin anew, half of the rows at once and in shorter steps.
+
+        A request that does not fit even alone is told so; as it was the culprit, the others get their room back.
+        """
+        jobs = [row.job for row in self._active if not row.job.future.done()]
+        self._active.clear()
         self.sessions.clear()
-        if len(self._active) <= 1 and self.step_tokens <= 64:
-            told = f"a request of {len(self._active[0].ids)} tokens does not fit the memory, even alone: {error}"
-            _reject(self._active[0].job, TransientModelError(told))
-        self.step_tokens = max(64, self.step_tokens // 2)
-        self.size = max(1, len(self._active) // 2)
-        LOG.warning("out of memory: %d requests at once from now on, %d tokens a step", self.size, self.step_tokens)
-        self._again.extend(row.job for row in self._active[self.size :] if not row.job.future.done())
-        del self._active[self.size :]
-        self.rows.resize(self.size)
+        if not jobs:
+            LOG.warning("out of memory: what was kept of finished turns is forgotten")
+        elif len(jobs) == 1 and self.memory.step_tokens <= _SHORTEST_STEP:
+            tokens = len(jobs[0].ids)
+            settle(
+                jobs[0], TransientModelError(f"a request of {tokens} tokens does not fit the memory, alone: {error}")
+            )
+            self.memory = self._whole
+        else:
+            rows, step = max(1, len(jobs) // 2), max(_SHORTEST_STEP, self.memory.step_tokens // 2)
+            self.memory = replace(self.memory, rows=rows, step_tokens=step)
+            LOG.warning("out of memory: %d requests at once from now on, %d tokens a step", rows, step)
+            self._again.extendleft(reversed(jobs))
+        self.rows.reset(self.memory.rows)
 
     def _one_by_one(self, feeds: dict[_Row, Feed]) -> None:
         """One row's failure is not its neighbours'."""
@@ -398,10 +442,13 @@ class BatchWorker:
             try:
                 logits = self.rows.forward([feed])
             except Exception as error:
+                if _out_of_memory(error):
+                    raise
                 self._failures += 1
                 kind = TransientModelError if self._failures < _PATIENCE else ModelError
-                _reject(row.job, kind(f"the model failed: {error}"))
+                settle(row.job, kind(f"the model failed: {error}"))
             else:
+                self._failures = 0
                 self._digest({row: feed}, logits)
 
 
@@ -416,7 +463,15 @@ def _out_of_memory(error: Exception) -> bool:
     return bool(kinds & {"OutOfMemoryError", "MemoryError"}) or "allocate memory" in str(error)
 
 
-def _reject(job: Job, error: Exception) -> None:
-    if not job.future.done():
-        told = error if isinstance(error, ModelError) else ModelError(f"the model failed: {error}")
-        job.future.set_exception(told)
+def _tokens(job: Job) -> int:
+    """The most tokens that a job's row may come to hold."""
+    return len(job.ids) + max(job.max_tokens, sum(map(len, job.options)))
+
+
+def settle(job: Job, outcome: Completion | ModelError) -> None:
+    """Answer a job, unless it was cancelled or has been answered."""
+    with suppress(InvalidStateError):
+        if isinstance(outcome, ModelError):
+            job.future.set_exception(outcome)
+        else:
+            job.future.set_result(outcome)

@@ -75,8 +75,11 @@ class Rows(Protocol):
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first columns of one row over another."""
 
-    def resize(self, rows: int) -> None:
-        """Keep this many rows, the first ones, and give back the memory of the others."""
+    def clear(self, row: int) -> None:
+        """Forget what a row holds: numbers that are none would reach whoever comes after."""
+
+    def reset(self, rows: int) -> None:
+        """Forget everything, give back the memory, and go on with this many rows."""
 
 
 def make_rows(model: Any, rows: int) -> Rows:  # noqa: ANN401 - transformers has no types
@@ -87,13 +90,14 @@ def make_rows(model: Any, rows: int) -> Rows:  # noqa: ANN401 - transformers has
     previous = model.config._attn_implementation
     expected = PlainRows(model).forward([Feed(row, 0, tokens) for row, tokens in enumerate(trial)])
     try:
-        packed = PackedRows(model, rows)
+        packed = PackedRows(model, len(trial))
         packed.forward([Feed(row, 0, tokens[:-2]) for row, tokens in enumerate(trial)])
         packed.forward([Feed(0, len(trial[0]) - 2, trial[0][-2:-1])])
         last = [Feed(0, len(trial[0]) - 1, trial[0][-1:]), Feed(1, len(trial[1]) - 2, trial[1][-2:])]
         found = packed.forward(last)
         rounding = 0.01 if model.dtype == torch.float32 else 0.3
         if float((expected - found).abs().max()) <= rounding * float(expected.std()):
+            packed.reset(rows)
             return packed
     except (TypeError, ValueError, RuntimeError, AttributeError, KeyError, IndexError, NotImplementedError):
         pass  # an architecture with another kind of cache or attention
@@ -119,12 +123,15 @@ class PackedRows:
         window = getattr(text, "sliding_window", None) if getattr(text, "use_sliding_window", True) else None
         if kinds != {"full_attention"} or window:
             raise NotImplementedError("only full attention lies in rows")
+        if rope_depends_on_length(text):
+            raise NotImplementedError("packed positions would turn on the longest row")
         self._align = ALIGN if model.device.type == "cpu" else 1
         heads = int(text.num_attention_heads)
         group = heads // int(getattr(text, "num_key_value_heads", None) or heads)
         self._keyword = _cache_keyword(model)
+        self._layers = int(text.num_hidden_layers)
         self._place = _Place(self._torch, model.device, model.dtype, group)
-        self._cache = _cache(rows, int(text.num_hidden_layers), self._place)
+        self.reset(rows)
         name = f"safegym_packed_{next(_NUMBERS)}"
         importlib.import_module("transformers").AttentionInterface.register(name, _attention(self._torch, self._place))
         model.set_attn_implementation(name)
@@ -158,6 +165,7 @@ class PackedRows:
 
     def restore(self, row: int, saved: Saved, length: int) -> None:
         """Fill the first columns of a row from a copy."""
+        self._place.fill(row, length)
         with self._torch.inference_mode():
             for layer, (keys, values) in zip(self._cache.layers, saved, strict=True):
                 layer.reserve(length)
@@ -166,22 +174,33 @@ class PackedRows:
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Copy the first columns of one row over another."""
+        self._place.fill(target, length)
         with self._torch.inference_mode():
             for layer in self._cache.layers:
                 layer.keys[target, :, :length] = layer.keys[source, :, :length]
                 layer.values[target, :, :length] = layer.values[source, :, :length]
 
-    def resize(self, rows: int) -> None:
-        """Keep this many rows, the first ones, and give back the memory of the others."""
+    def clear(self, row: int) -> None:
+        """Forget what a row holds: numbers that are none would reach whoever comes after."""
         with self._torch.inference_mode():
             for layer in self._cache.layers:
-                layer.resize(rows)
+                layer.keys[row], layer.values[row] = 0, 0
+
+    def reset(self, rows: int) -> None:
+        """Forget everything, give back the memory, and go on with this many rows."""
+        self._cache: Any = None
         if self._model.device.type == "cuda":
             self._torch.cuda.empty_cache()
+        self._place.filled = [0] * rows
+        self._cache = _cache(rows, self._layers, self._place)
 
 
 class PlainRows:
-    """Rows that leave the cache to the model, one by one: slower, and right for every architecture."""
+    """Rows that leave the cache to the model, one by one: slower, and right for every architecture.
+
+    Such a cache cannot be cut: where a row goes on from fewer tokens than its cache has, after a pass that failed for
+    others, it is computed again.
+    """
 
     reusable = False
 
@@ -189,23 +208,12 @@ class PlainRows:
         self._torch = importlib.import_module("torch")
         self._model = model
         self._keyword = _cache_keyword(model)
-        self._caches: dict[int, Any] = {}
+        self._rows: dict[int, tuple[list[int], Any]] = {}
+        """The tokens of each row, and its cache."""
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed new tokens; the logits that the feeds keep, one after the other, (kept, vocabulary) in float32."""
-        logits = []
-        for feed in feeds:
-            tokens, cache = list(feed.tokens), self._caches.get(feed.row) if feed.past else None
-            trunk, cache = self._run(tokens[: feed.trunk], cache)
-            self._caches[feed.row] = cache
-            ends = list(accumulate(feed.branches, initial=feed.trunk))
-            parts = [
-                trunk,
-                *(self._run(tokens[a:b], copy.deepcopy(cache))[0] for a, b in pairwise(ends)),
-            ]
-            every = self._torch.cat(parts)
-            logits.append(every[len(every) - feed.keep :])
-        return self._torch.cat(logits).float()
+        return self._torch.cat([self._feed(feed) for feed in feeds]).float()
 
     def save(self, row: int, length: int) -> Saved | None:
         """Nothing: these caches cannot be cut at a token."""
@@ -217,17 +225,41 @@ class PlainRows:
 
     def copy(self, source: int, target: int, length: int) -> None:
         """Hand the cache of one row to another."""
-        self._caches[target] = self._caches.pop(source, None)
+        self._rows[target] = self._rows.pop(source, ([], None))
 
-    def resize(self, rows: int) -> None:
-        """Keep this many rows, the first ones, and give back the memory of the others."""
-        self._caches = {row: cache for row, cache in self._caches.items() if row < rows}
+    def clear(self, row: int) -> None:
+        """Forget what a row holds."""
+        self._rows.pop(row, None)
+
+    def reset(self, rows: int) -> None:
+        """Forget everything."""
+        self._rows.clear()
+
+    def _feed(self, feed: Feed) -> Tensor:
+        known, cache = self._rows.pop(feed.row, ([], None)) if feed.past else ([], None)
+        if len(known) > feed.past:
+            known = known[: feed.past]
+            cache = self._run(known, None)[1]
+        tokens = list(feed.tokens)
+        trunk, cache = self._run(tokens[: feed.trunk], cache)
+        ends = list(accumulate(feed.branches, initial=feed.trunk))
+        branches = [self._run(tokens[a:b], copy.deepcopy(cache))[0] for a, b in pairwise(ends)]
+        self._rows[feed.row] = known + tokens[: feed.trunk], cache
+        every = self._torch.cat([trunk, *branches])
+        return every[len(every) - feed.keep :]
 
     def _run(self, tokens: list[int], cache: Any) -> tuple[Tensor, Any]:  # noqa: ANN401 - transformers has no types
         ids = self._torch.tensor([tokens], device=self._model.device)
         with self._torch.inference_mode():
             output = self._model(input_ids=ids, use_cache=True, **{self._keyword: cache})
         return output.logits[0], getattr(output, self._keyword)
+
+
+def rope_depends_on_length(config: Any) -> bool:  # noqa: ANN401 - transformers has no types
+    """Whether the model turns its positions by the longest one of a whole pass, so that rows cannot share one."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = rope.values() if rope and all(isinstance(each, dict) for each in rope.values()) else [rope]
+    return any(each.get("rope_type", each.get("type")) in ("dynamic", "longrope") for each in kinds)
 
 
 def _cache_keyword(model: Any) -> str:  # noqa: ANN401 - transformers has no types
@@ -257,6 +289,12 @@ class _Place:
         self._block = _COLUMNS.get(device.type, 64)
         self.nothing = torch.zeros((1, 1, 1, 1), dtype=dtype, device=device)
         """Stands for a mask, so that the model makes none of its own."""
+        self.filled: list[int] = []
+        """How many columns of each row have ever been written."""
+
+    def fill(self, row: int, columns: int) -> None:
+        """Note that a row is written up to a column."""
+        self.filled[row] = max(self.filled[row], columns)
 
     def point(self, feeds: Sequence[Feed]) -> list[int]:
         """Note where the feeds go; returned is the position of every token, which in a branch is not its column."""
@@ -264,6 +302,8 @@ class _Place:
         rows = [feed.row for feed in feeds for _ in feed.tokens]
         columns = [feed.past + offset for feed in feeds for offset in range(len(feed.tokens))]
         self.columns_needed = self._rounded(max(columns) + 1)
+        for feed in feeds:
+            self.fill(feed.row, feed.past + len(feed.tokens))
         self.rows = torch.tensor(rows, device=device)
         self.columns = torch.tensor(columns, device=device)
         starts = list(accumulate((len(feed.tokens) for feed in feeds), initial=0))
@@ -348,13 +388,11 @@ def _cache(rows: int, layers: int, place: _Place) -> Any:  # noqa: ANN401 - tran
             for name in ("keys", "values"):
                 old = getattr(self, name)
                 new = torch.zeros((*old.shape[:2], grown, old.shape[3]), dtype=old.dtype, device=old.device)
-                new[:, :, : self.capacity] = old
+                for row, columns in enumerate(place.filled):  # on a CPU, zeros that nobody writes take no memory
+                    kept = min(columns, self.capacity)
+                    new[row, :, :kept] = old[row, :, :kept]
                 setattr(self, name, new)
             self.capacity = grown
-
-        def resize(self, rows: int) -> None:
-            if self.is_initialized:
-                self.keys, self.values = self.keys[:rows].clone(), self.values[:rows].clone()
 
         def update(self, keys: Tensor, values: Tensor, *args: object, **kwargs: object) -> tuple[Tensor, Tensor]:
             if not self.is_initialized:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from safegym.errors import ModelError
@@ -17,6 +17,7 @@ PLAIN = (
 )
 """For tokenizers without a chat template: turns under headings, as base models have read them."""
 _HEADING = "\n###"
+_REPLY = "Well."
 _TRANSCRIPTS = 4096
 _ENCODED = 256
 _TAG = re.compile(r"</?\|?\w+\|?>|\[/?[A-Z_]{3,}\]")
@@ -67,6 +68,16 @@ class Chat:
         """The text of new tokens; what follows a heading is no part of the reply."""
         text: str = self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text.partition(_HEADING)[0] if self.headed else text
+
+    def turn_end(self, ends: Collection[int]) -> tuple[int, ...]:
+        """The token of `ends` that the template writes after a reply; nothing where a heading ends it."""
+        if self.headed:
+            return ()
+        turns: list[Message] = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _REPLY}]
+        text: str = self.tokenizer.apply_chat_template(turns, chat_template=self.template, tokenize=False)
+        found = [token for token in self._ids(text.rpartition(_REPLY)[2]) if token in ends]
+        own = self.tokenizer.eos_token_id
+        return (found[0] if found else own if own in ends else min(ends),)
 
     def stopped(self, ids: Sequence[int]) -> bool:
         """Whether new tokens have begun the next turn, for templates whose turns end with no token."""

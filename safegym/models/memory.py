@@ -15,7 +15,7 @@ PAGES = 0.65
 """Of the free memory, what the paged engine may take where it does most of the work."""
 _BESIDE_PAGES = 0.15
 _TYPICAL = 2048
-"""Tokens that a row is expected to need; longer ones fit as long as not all are."""
+"""Tokens that a row is expected to need; of longer ones fewer are decoded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,16 @@ class Memory:
     """How it is shared out.
 
     Attributes:
-        rows: Requests decoded together.
-        cached_tokens: Tokens of finished turns that are kept.
-        step_tokens: Tokens of one forward pass.
+        rows: The most requests decoded together.
+        cached_tokens: The most tokens of finished turns that are kept.
+        step_tokens: The most tokens of one forward pass.
+        row_tokens: The most tokens of all rows together, each counted as long as the longest.
     """
 
     rows: int
     cached_tokens: int
-    step_tokens: int
+    step_tokens: int = 512
+    row_tokens: int | None = None
 
 
 def measure(
@@ -56,13 +58,17 @@ def measure(
     tokens = int(free_bytes(device) * share / token_bytes(config, dtype) / 2)
     typical = min(_TYPICAL, int(getattr(config, "max_position_embeddings", _TYPICAL)))
     fitting = max(1, min(_ROWS.get(device.type, 8), tokens // typical))
-    return Memory(rows or fitting, cached_tokens or max(tokens, typical), _STEP.get(device.type, 512))
+    return Memory(rows or fitting, cached_tokens or max(tokens, typical), _STEP.get(device.type, 512), tokens)
 
 
 def token_bytes(config: Any, dtype: Any) -> int:  # noqa: ANN401 - neither has types
-    """Bytes of the keys and values of one token: 2 x layers x key-value heads x head width x bytes of a number."""
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    """Bytes of the keys and values of one token: 2 x layers x key-value heads x head width x bytes of a number.
+
+    A model without attention heads is taken for one whose heads fill its hidden size.
+    """
+    all_heads = getattr(config, "num_attention_heads", None) or 1
+    heads = getattr(config, "num_key_value_heads", None) or all_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // all_heads
     return int(2 * config.num_hidden_layers * heads * width * dtype.itemsize)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import importlib
 import itertools
-import logging
 import math
 import threading
 import time
@@ -26,13 +25,13 @@ from numpy.typing import NDArray
 
 from safegym.errors import ModelError
 from safegym.models.base import TransientModelError
-from safegym.models.batching import Completion, Job
+from safegym.models.batching import Completion, Job, settle
+from safegym.models.cache import rope_depends_on_length
 from safegym.models.memory import PAGES
 from safegym.models.sampling import log_probabilities, quantile
 from safegym.models.weights import library, quiet
 from safegym.randomness import uniform
 
-LOG = logging.getLogger(__name__)
 Tensor: TypeAlias = Any
 SLOTS = 512
 """Requests handed to the engine at once; how many of them it computes together is its own affair."""
@@ -41,8 +40,8 @@ LONGEST = 8192
 _POLL = 0.05
 
 
-class EngineStoppedError(ModelError):
-    """The engine has stopped answering; whoever asked it may ask another."""
+class EngineError(ModelError):
+    """The engine has not answered; another one may."""
 
 
 @dataclass(slots=True, eq=False)
@@ -50,8 +49,6 @@ class _Ticket:
     job: Job
     slot: int
     noise: NDArray[np.float64]
-    asked: int = 0
-    """Tokens that the engine has asked for."""
 
 
 class PagedWorker:
@@ -78,90 +75,89 @@ class PagedWorker:
         self._free = deque(range(1, SLOTS))  # slot 0 takes what belongs to no request
         self._chooser = _Chooser(self._tickets, model.device)
         self._manager = _manager(model, sorted(ends), self._chooser, settings)
-        self._cuda = model.device.type == "cuda"
-        self._thread: threading.Thread | None = None
+        self._capacity = _start(self._manager)
+        self._thread = threading.Thread(target=self._run, name="safegym-paged", daemon=True)
+        self._thread.start()
 
-    @staticmethod
-    def takes(job: Job) -> bool:
+    @property
+    def running(self) -> bool:
+        """Whether the engine takes jobs."""
+        return not self._closed and bool(self._manager.is_running())
+
+    def takes(self, job: Job) -> bool:
         """Whether the engine can serve a job as it must be served."""
-        return job.matcher is None and job.stopped is None and not job.options and job.max_tokens <= LONGEST
+        plain = job.matcher is None and job.stopped is None and not job.options
+        return plain and job.max_tokens <= LONGEST and len(job.ids) + job.max_tokens <= self._capacity
 
     def submit(self, job: Job) -> Future[Completion]:
-        """Enqueue a job."""
+        """Enqueue a job.
+
+        Raises:
+            EngineError: If the engine has stopped.
+        """
         with self._lock:
             if self._closed:
-                raise EngineStoppedError("the engine has been closed")
-            if self._thread is None:
-                with quiet():
-                    if self._cuda:
-                        self._manager.warmup()
-                    self._manager.start()
-                self._thread = threading.Thread(target=self._collect, name="safegym-paged", daemon=True)
-                self._thread.start()
+                raise EngineError("the engine has been closed")
             self._waiting.append(job)
             self._admit()
         return job.future
 
     def close(self) -> None:
-        """Stop; jobs that are not done fail with a `ModelError`."""
+        """Stop; jobs that are not done fail with an `EngineError`."""
         with self._lock:
             self._closed = True
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join()
-            with quiet():
-                self._manager.stop(block=True, hard_stop=True)
+        self._thread.join()
+        with quiet():
+            self._manager.stop(block=True, hard_stop=True)
+        self._manager = None
 
     def _admit(self) -> None:
         """Hand over as many waiting jobs as there are slots."""
         while self._waiting and self._free:
             job = self._waiting.popleft()
-            if not job.future.set_running_or_notify_cancel():
+            if job.future.cancelled():
                 continue
             noise = uniform(job.seed, 0, "token", np.arange(max(job.max_tokens, 1)))
             name = f"safegym-{next(self._numbers)}"
             self._tickets[name] = _Ticket(job, self._free.popleft(), noise)
-            taken = self._manager.add_request(list(job.ids), request_id=name, max_new_tokens=job.max_tokens)
-            if taken is None:  # the engine has stopped; `_collect` tells everybody else
-                job.future.set_exception(EngineStoppedError("the engine has stopped"))
+            if self._manager.add_request(list(job.ids), request_id=name, max_new_tokens=job.max_tokens) is None:
                 self._free.append(self._tickets.pop(name).slot)
+                settle(job, EngineError("the engine takes no more requests"))
 
-    def _collect(self) -> None:
+    def _run(self) -> None:
         """Answer jobs as their results come, until the worker is closed or the engine has stopped."""
-        while not self._closed:
-            started = time.perf_counter()
-            working = bool(self._tickets)
-            result = self._manager.get_result(timeout=_POLL)
-            if working:
-                self.busy += time.perf_counter() - started
-            if result is not None and result.is_finished():
-                self._answer(result)
-            elif result is None and not self._manager.is_running():
-                return self._fail(EngineStoppedError("the engine has stopped"))
-        self._fail(ModelError("the model was closed before it answered"))
-        return None
+        try:
+            while not self._closed:
+                started = time.perf_counter()
+                working = bool(self._tickets)
+                result = self._manager.get_result(timeout=_POLL)
+                if working:
+                    self.busy += time.perf_counter() - started
+                if result is not None and result.is_finished():
+                    self._answer(result)
+                elif result is None and not self._manager.is_running():
+                    break
+            self._fail(EngineError("the engine has stopped"))
+        except Exception as error:  # told to everyone who waits: a thread has no caller
+            self._fail(EngineError(f"the engine failed: {error}"))
 
     def _answer(self, result: Any) -> None:  # noqa: ANN401 - transformers' GenerationOutput
         with self._lock:
-            ticket = self._tickets.pop(result.request_id, None)
-            if ticket is None:
-                return
+            ticket = self._tickets[result.request_id]
             ids = tuple(result.generated_tokens)
             logprobs = self._chooser.noted(ticket.slot, len(ids))
+            del self._tickets[result.request_id]
             self._free.append(ticket.slot)
             self._admit()
-        future = ticket.job.future
-        if result.error and not self._manager.is_running():
-            future.set_exception(EngineStoppedError(f"the engine has stopped: {result.error}"))
-        elif result.error:
-            future.set_exception(TransientModelError(f"the engine gave up: {result.error}"))
+        if result.error:
+            settle(ticket.job, EngineError(f"the engine gave up: {result.error}"))
         elif any(map(math.isnan, logprobs)):
             where = [math.isnan(each) for each in logprobs].index(True) + 1
-            future.set_exception(TransientModelError(f"the model gave no numbers (NaN) for token {where} of a reply"))
+            settle(ticket.job, TransientModelError(f"the model gave no numbers (NaN) for token {where} of a reply"))
         else:
             ended = bool(ids) and ids[-1] in self.ends
             ids, logprobs = (ids[:-1], logprobs[:-1]) if ended else (ids, logprobs)
-            future.set_result(Completion(ids, logprobs, "stop" if ended else "length"))
+            settle(ticket.job, Completion(ids, logprobs, "stop" if ended else "length"))
 
     def _fail(self, error: ModelError) -> None:
         with self._lock:
@@ -170,8 +166,7 @@ class PagedWorker:
             self._tickets.clear()
             self._waiting.clear()
         for job in jobs:
-            if not job.future.done():
-                job.future.set_exception(error)
+            settle(job, error)
 
 
 class _Chooser:
@@ -202,18 +197,22 @@ class _Chooser:
         class Number(base.ContinuousBatchingLogitsProcessor):  # type: ignore[misc, name-defined]
             supported_kwargs: dict[str, type] = {}  # noqa: RUF012 - the base class wants it so
             ignored_kwargs: tuple[str, ...] = ()
+            longest = 0
 
             def fill_defaults(self, int32_tensor: Tensor) -> None:
                 int32_tensor.zero_()
 
             def prepare_tensor_args(self, requests_with_new_token: Sequence[Any]) -> Tensor:
-                found = [self.number(chooser.ticket(each.state.request_id)) for each in requests_with_new_token]
+                """The numbers of the requests, and zeros where an earlier, longer batch has left its own."""
+                found = [self.number(*chooser.ticket(each.state)) for each in requests_with_new_token]
+                self.longest = max(self.longest, len(found))
+                found += [0] * (self.longest - len(found))
                 return torch.tensor(found, dtype=self.kind).view(torch.int32)
 
         class Heat(Number):
             kind = torch.float32
 
-            def number(self, ticket: _Ticket | None) -> float:
+            def number(self, ticket: _Ticket | None, index: int) -> float:
                 return ticket.job.temperature if ticket else 0.0
 
             def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
@@ -223,8 +222,8 @@ class _Chooser:
         class Noise(Number):
             kind = torch.float32
 
-            def number(self, ticket: _Ticket | None) -> float:
-                return float(ticket.noise[min(ticket.asked, len(ticket.noise) - 1)]) if ticket else 0.0
+            def number(self, ticket: _Ticket | None, index: int) -> float:
+                return float(ticket.noise[min(index, len(ticket.noise) - 1)]) if ticket else 0.0
 
             def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
                 chooser._noise = tensor_arg[: scores.shape[0]].view(torch.float32)
@@ -233,21 +232,18 @@ class _Chooser:
         class Choice(Number):
             kind = torch.int32
 
-            def number(self, ticket: _Ticket | None) -> int:
-                if ticket is None:
-                    return 0
-                place = ticket.slot * LONGEST + min(ticket.asked, LONGEST - 1)
-                ticket.asked += 1
-                return place
+            def number(self, ticket: _Ticket | None, index: int) -> int:
+                return ticket.slot * LONGEST + min(index, LONGEST - 1) if ticket else 0
 
             def __call__(self, scores: Tensor, tensor_arg: Tensor) -> Tensor:
                 return chooser.choose(scores, tensor_arg[: scores.shape[0]])
 
         return [Heat(), Noise(), Choice()]
 
-    def ticket(self, name: str) -> _Ticket | None:
-        """The request of a name; none while the engine warms up."""
-        return self._tickets.get(name)
+    def ticket(self, state: Any) -> tuple[_Ticket | None, int]:  # noqa: ANN401 - transformers' RequestState
+        """Whose token comes next, and which one of the reply it is; nobody's while the engine warms up."""
+        prompt = state._true_initial_tokens or len(state.initial_tokens)
+        return self._tickets.get(state.request_id), max(0, state.position_offset - prompt)
 
     def choose(self, scores: Tensor, places: Tensor) -> Tensor:
         """Scores that leave one token of every row, (rows, vocabulary); its log-probability goes to its place."""
@@ -267,9 +263,14 @@ def _manager(
 ) -> Any:  # noqa: ANN401 - transformers has no types
     """The engine over a copy of the model that shares all tensors, so that each has an attention of its own."""
     transformers = library("transformers")
+    if rope_depends_on_length(model.config.get_text_config()):
+        raise NotImplementedError("its positions turn on the longest request of a batch")
     shared = {id(each): each for each in itertools.chain(model.parameters(), model.buffers())}
     twin = copy.deepcopy(model, shared)
-    twin.set_attn_implementation("sdpa")
+    try:
+        twin.set_attn_implementation("sdpa")
+    except ValueError:  # some architectures have no such attention
+        twin.set_attn_implementation("eager")
     generation = transformers.GenerationConfig(do_sample=False, eos_token_id=list(ends))
     batching = transformers.ContinuousBatchingConfig(**{"max_memory_percent": PAGES} | settings)
     with quiet():
@@ -279,3 +280,26 @@ def _manager(
     listed.tensors_required = len(listed.logits_processor)
     listed.do_processing = True
     return manager
+
+
+def _start(manager: Any) -> int:  # noqa: ANN401 - transformers has no types
+    """Start the engine; returned are the most tokens of one request.
+
+    Raises:
+        EngineError: If it does not start.
+    """
+    try:
+        with quiet():
+            if manager.model.device.type == "cuda":
+                manager.warmup()
+            manager.start()
+        while manager.batch_processor is None and manager.is_running():
+            time.sleep(_POLL / 10)
+        if manager.batch_processor is None:
+            raise EngineError(f"the engine did not start: {manager.background_thread_status.fatal_error}")
+    except EngineError:
+        raise
+    except Exception as error:  # transformers and CUDA raise what they like
+        raise EngineError(f"the engine did not start: {error}") from error
+    settings = manager.continuous_batching_config
+    return int(settings.num_blocks * settings.page_size)
