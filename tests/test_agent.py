@@ -113,15 +113,46 @@ def test_the_oldest_results_are_shortened_before_anything_is_left_out():
     assert [turn.shortened for turn in turns] == [0, 0, 0, 0, 0, 4] and "left out.)" not in last[len(EXAMPLE) + 1]
 
 
+def test_a_long_brief_does_not_cost_the_newest_exchanges():
+    model = ScriptedModel(lambda request: "ok")
+    agent = ToolCallingAgent(model, settings(context=480, max_tokens=20))
+    play(agent, *(f"result{index} " + "text " * 20 for index in range(12)), brief="The brief. " + "word " * 300)
+    last = " ".join(message["content"] for message in model.requests[-1].messages)
+    assert "result11" in last and "result10" in last and "result0 " not in last
+
+
+def test_a_question_is_asked_without_a_word_of_calls():
+    model = ScriptedModel(lambda request: "ok" if request.tools else "3")
+    agent = ToolCallingAgent(model, settings())
+
+    async def ask():
+        agent.start("The brief.", TOOLS, 0)
+        await agent.act(Observation(text="The brief.", tools=TOOLS))
+        return await agent.fork().answer(Observation(text="A result."), "How many?")
+
+    assert asyncio.run(ask()) == "3"
+    asked = model.requests[-1]
+    assert (
+        "JSON" not in str(asked.messages)
+        and asked.tools == ()
+        and asked.messages[-1]["content"] == "A result.\n\nHow many?"
+    )
+
+
+def test_replies_that_leave_no_room_for_a_prompt_are_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"max_tokens that leave room .* 300 tokens, got 512"):
+        load_examinee("p", scripted_file(tmp_path, context=300))
+
+
 MENU = (READ, LOOK, ToolCall(tool="report", arguments={"claims": {"kpi": "@{fact.kpi}"}}))
 
 
-def weigh(scores, **given):
+def weigh(scores):
     """The turn of an agent that scores, and the request that it made."""
     traits = ModelTraits(native_tools=False, context=100_000, can_score=True)
     model = ScriptedModel(lambda request: ModelReply(text="", scores=scores), traits=traits)
-    agent = ToolCallingAgent(model, settings(mode="scored", **given))
-    agent.start("The brief.", TOOLS, given.pop("seed", 0))
+    agent = ToolCallingAgent(model, settings(mode="scored"))
+    agent.start("The brief.", TOOLS, 0)
     return asyncio.run(agent.act(Observation(text="The brief.", tools=TOOLS, menu=MENU))), model.requests[0]
 
 
@@ -144,8 +175,6 @@ def test_a_scored_turn_takes_the_likeliest_call_of_the_menu_or_declines():
 
 def test_scored_turns_are_drawn_by_their_weights():
     scores = tuple(np.log([0.5, 0.2, 0.2, 0.1]))
-    drawn = [list(weigh(scores, temperature=1.0, system=str(n))[0].scores) for n in range(2)]
-    assert drawn[0] == drawn[1]
     agent = ToolCallingAgent(ScriptedModel([]), settings(mode="scored", temperature=1.0))
     counts = Counter()
     for seed in range(2000):

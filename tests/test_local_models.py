@@ -1,6 +1,9 @@
 """Small models with random weights, of several architectures and with several defects, in whole runs."""
 
 import asyncio
+import gc
+import weakref
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -9,8 +12,9 @@ import torch
 from safegym import run
 from safegym.agent import examinee, read_agent_file
 from safegym.content import find_agent
+from safegym.errors import ContentError, ModelError, RunFolderError
 from safegym.models import load_model
-from safegym.models.base import ModelRequest
+from safegym.models.base import ModelRequest, TransientModelError
 from safegym.models.weights import find_weights
 from safegym.records import AgentIdentity, ToolSpec
 
@@ -141,6 +145,78 @@ def test_other_architectures_are_computed_as_transformers_does(kind, engine, siz
     model.close()
 
 
+def test_a_pass_that_fails_leaves_plain_rows_as_they_were(tmp_path, tokenizer):
+    model = load_model("hf", save(tmp_path, tokenizer, "MistralConfig", sliding_window=16))
+    requests = [asked(f"Number {n}. " * 9, temperature=0.0, max_tokens=8) for n in range(3)]
+    alone = [complete(model, each)[0].completion_ids for each in requests]
+    computed, forward, calls = model.worker.rows, model.worker.rows.forward, [0]
+
+    def flaky(feeds):
+        calls[0] += 1
+        logits = forward(feeds)
+        if len(feeds) > 1 and calls[0] % 2:
+            raise RuntimeError("a neighbour failed")
+        return logits
+
+    computed.forward = flaky
+    assert [each.completion_ids for each in complete(model, *requests)] == alone
+    model.close()
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_positions_that_turn_on_the_longest_row_are_never_packed(kind, tmp_path, tokenizer):
+    rope = {"rope_type": kind, "factor": 4.0, "rope_theta": 10000.0, "original_max_position_embeddings": 64}
+    if kind == "longrope":
+        rope |= {"short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    model = load_model("hf", save(tmp_path, tokenizer, rope_parameters=rope))
+    short, long = asked("Well?", temperature=0.0), asked("A word. " * 60, temperature=0.0)
+    (alone,) = complete(model, short)
+    assert complete(model, short, long, long)[0].logprobs == alone.logprobs and alone.served.engine == "plain"
+    model.close()
+
+
+def test_numbers_that_are_none_stay_with_their_request(tmp_path, tokenizer):
+    def break_it(model):
+        model.model.embed_tokens.weight.data[tokenizer.convert_tokens_to_ids("Ġpoison")] = torch.nan
+
+    assert tokenizer.convert_tokens_to_ids("Ġpoison") is not None
+    model = load_model("hf", save(tmp_path, tokenizer, change=break_it))
+    clean = [asked(f"Plain words {n}.", seed=n) for n in range(3)]
+    expected = [complete(model, each)[0].completion_ids for each in clean]
+    for broken in (asked("A word. " * 40 + " poison"), asked("A word. " * 40 + " poison", options=("Yes.", "No."))):
+        with pytest.raises(TransientModelError, match="NaN"):
+            complete(model, broken)
+        assert [each.completion_ids for each in complete(model, *clean)] == expected
+    model.close()
+
+
+def test_one_row_is_packed_like_many(tmp_path, tokenizer):
+    model = load_model("hf", save(tmp_path, tokenizer), batch_size=1)
+    replies = complete(model, *(asked(f"Number {n}.", seed=n) for n in range(3)))
+    assert {each.served.engine for each in replies} == {"packed"} and len(
+        {each.completion_ids for each in replies}
+    ) == 3
+    with pytest.raises(ModelError, match="at least one new token"):
+        complete(model, asked("Well?", max_tokens=0))
+    with pytest.raises(ContentError, match="device: expected cpu, cuda"):
+        load_model("hf", str(tmp_path), device="gpu")
+    kept = weakref.ref(model._model)
+    model.close()
+    del model
+    gc.collect()
+    assert kept() is None, "a closed model lets go of its weights"
+
+
+def test_an_option_ends_as_the_template_ends_a_turn(tmp_path, tokenizer):
+    model = load_model("hf", save(tmp_path, tokenizer))
+    chat = model.chat
+    assert chat.turn_end({0, tokenizer.eos_token_id}) == (tokenizer.eos_token_id,)
+    chat.template = chat.template.replace("<|im_end|>", "<|endoftext|>")
+    ended = tokenizer.convert_tokens_to_ids("<|endoftext|>")
+    assert ended != tokenizer.eos_token_id and chat.turn_end({ended, tokenizer.eos_token_id}) == (ended,)
+    model.close()
+
+
 def test_a_tokenizer_without_template_and_pad_token_speaks_under_headings(tmp_path, tokenizer):
     folder = save(tmp_path, tokenizer)
     for file in tmp_path.glob("chat_template*"):
@@ -155,6 +231,12 @@ def test_a_tokenizer_without_template_and_pad_token_speaks_under_headings(tmp_pa
     model.chat.tokenizer.decode = lambda ids, **_: "Plan A.\n\n### user\nWhich?"
     (reply,) = complete(model, asked("Which?"))
     assert reply.text == "Plan A.\n" and (reply.finish, len(reply.completion_ids)) == ("stop", 1)
+    said = {"role": "assistant", "content": reply.text}
+    first = asked("Which?", session="s")
+    second = replace(first, messages=(*first.messages, said, {"role": "user", "content": "Why?"}))
+    del model.chat.tokenizer.decode
+    replies = [complete(model, each)[0] for each in (first, second)]
+    assert bare.decode(replies[1].prompt_ids).count("### ") == 4, "no heading stands twice"
     model.close()
 
 
@@ -197,6 +279,20 @@ def test_scored_decisions_are_read_from_the_log(tmp_path, tokenizer):
             best = max(turn.scores, key=turn.scores.get)
             assert turn.status == ("refused" if best == "I decline to do this." else "valid")
         assert len(episode.turns[0].scores) >= 12
+
+
+def test_a_damaged_file_of_tokens_is_told(tmp_path, tokenizer):
+    found = play(save(tmp_path / "model", tokenizer), tmp_path / "run", max_tokens=5)
+    (file, *_) = (tmp_path / "run" / "tokens").iterdir()
+    whole = file.read_bytes()
+    for at in range(0, len(whole), 7):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        for episode in found.episodes:
+            with suppress(RunFolderError):
+                found.folder.tokens(episode)
+    file.unlink()
+    with pytest.raises(RunFolderError, match=r"\.npz is missing or damaged"):
+        [found.folder.tokens(episode) for episode in found.episodes]
 
 
 def test_a_context_that_overflows_is_recorded(tmp_path, tokenizer):
