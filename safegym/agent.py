@@ -196,6 +196,8 @@ class ToolCallingAgent:
         else:
             calls, text = reply.calls, reply.text.strip()
             status = reply.status or ("valid" if calls else parse(text, self.dialect, finish=reply.finish).status)
+        if not calls and status in ("malformed", "truncated"):
+            text = reply.text.strip()  # what could not be read is all that tells why
         self.conversation.say(reply.text, text, calls, self._turn)
         trace = TokenTrace(prompt=reply.prompt_ids, completion=reply.completion_ids, logprobs=reply.logprobs)
         return Turn(
@@ -291,8 +293,7 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
     except OSError as error:
         raise ContentError(file, "", f"cannot be read: {error.strerror}") from None
     settings = read_agent_file(file, parameters) if file.suffix == ".toml" else None
-    told = {key: value for key, value in sorted(parameters.items()) if not settings or key in AgentFile.model_fields}
-    told.pop(COMPUTE, None)
+    told = {key: value for key, value in sorted(parameters.items()) if not settings or _changes(file, key, value)}
     if settings is None:
         hashed: dict[str, JsonValue] = {"file": hashlib.sha256(content).hexdigest(), "parameters": told}
         maker = _agent_class(file)
@@ -343,10 +344,7 @@ def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Exam
 
 def read_agent_file(file: Path, parameters: dict[str, JsonValue]) -> AgentFile:
     """Read and validate a TOML agent file, some fields replaced by parameters, those of its `compute` too."""
-    try:
-        raw = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ContentError(file, "", f"not a TOML file: {error}") from None
+    raw = _toml(file)
     raw |= {key: value for key, value in parameters.items() if key in AgentFile.model_fields}
     others = {key: value for key, value in parameters.items() if key not in AgentFile.model_fields}
     fields = compute_fields(raw.get("backend", "hf")) if raw.get("backend", "hf") in BACKENDS else ()
@@ -370,6 +368,19 @@ def read_agent_file(file: Path, parameters: dict[str, JsonValue]) -> AgentFile:
         if getattr(settings, key) not in valid:
             raise ContentError(file, key, str(UnknownNameError(key, getattr(settings, key), valid)))
     return settings
+
+
+def _changes(file: Path, field: str, value: JsonValue) -> bool:
+    """Whether a parameter makes another agent of the one in the file."""
+    known = AgentFile.model_fields
+    return field in known and field != COMPUTE and _toml(file).get(field, known[field].default) != value
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ContentError(file, "", f"not a TOML file: {error}") from None
 
 
 def _agent_class(file: Path) -> Callable[..., Any]:

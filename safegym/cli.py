@@ -142,16 +142,16 @@ def run(
     settings: dict[str, Any] = {"arms": _arms(arm), "options": chosen, "seeds": _seeds(seeds)}
     settings |= {"repeats": repeats, "limit": limit, "data": data}
     plan = make_plan(target, **settings)
-    parameters: dict[str, Any] = {} if model is None else {"model": model}
-    changed = _changed_fields({each: content.find_agent(each) for each in agents}, fields, parameters)
-    folders = [_folder(out, plan.name, each, len(agents)) for each in agents]
+    given = [*(fields or []), *([] if model is None else [f"model={json.dumps(model)}"])]
+    changed = _changed_fields({each: content.find_agent(each) for each in agents}, given)
+    folders = [_folder(out, plan.name, each, len(agents), changed[each]) for each in agents]
     for problem in plan.problems:
         _say(problem)
     if dry_run:
         _tell_plan(plan, agents, folders, as_json)
         raise typer.Exit(1 if plan.problems else 0)
     settings |= {"engine": engine, "workers": workers, "parallel": parallel}
-    settings |= {"questions": questions, "tokens": tokens} | parameters
+    settings |= {"questions": questions, "tokens": tokens}
     results = []
     with nullcontext() if as_json else run_progress() as tell:
         for each, folder in zip(agents, folders, strict=True):
@@ -393,7 +393,7 @@ def _pairs(flag: str, given: list[str] | None) -> Iterable[tuple[str, str]]:
         yield name.strip(), value.strip()
 
 
-def _changed_fields(agents: dict[str, Path], given: list[str] | None, others: dict[str, Any]) -> dict[str, Any]:
+def _changed_fields(agents: dict[str, Path], given: list[str]) -> dict[str, Any]:
     """The fields that `--with` replaces, by agent: every agent that is a TOML file must have all of them."""
     from safegym.agent import read_agent_file
     from safegym.errors import ContentError
@@ -401,9 +401,9 @@ def _changed_fields(agents: dict[str, Path], given: list[str] | None, others: di
     fields = {name: _value(text) for name, text in _pairs("--with", given)}
     files = {name: file for name, file in agents.items() if file.suffix == ".toml"}
     if fields and not files:
-        raise ContentError("--with", "", f"expected an agent that is a TOML file, got {', '.join(agents)}")
+        raise ContentError("--model or --with", "", f"expected an agent that is a TOML file, got {', '.join(agents)}")
     for file in files.values() if fields else ():
-        read_agent_file(file, others | fields)
+        read_agent_file(file, fields)
     return {name: fields if name in files else {} for name in agents}
 
 
@@ -438,10 +438,10 @@ def _seeds(text: str | None) -> list[int] | None:
     return seeds
 
 
-def _folder(out: Path | None, suite: str, agent: str, agents: int) -> Path:
-    from safegym.rollout import RUNS
+def _folder(out: Path | None, suite: str, agent: str, agents: int, parameters: dict[str, Any]) -> Path:
+    from safegym.rollout import RUNS, folder_name
 
-    name = f"{suite}-{Path(agent).stem}"
+    name = folder_name(suite, Path(agent).stem, parameters)
     if out is None:
         return RUNS / name
     return out / name if agents > 1 else out

@@ -43,6 +43,10 @@ class Played:
     traces: tuple[TokenTrace, ...] = ()
 
 
+GIVEN_UP = 3
+"""So many requests in a row that bring no reply end an episode as failed."""
+
+
 class Playbook:
     """The sealed part of a scenario, for agents that say `privileged = True`: references, never contestants.
 
@@ -61,6 +65,10 @@ class Playbook:
     def fill(self, call: ToolCall) -> ToolCall:
         """A call with its slots filled in from the present state."""
         return self._world.resolve(call)
+
+
+class NoReplyError(Exception):
+    """Nothing came of an agent's requests: what it never said is neither caution nor harm."""
 
 
 async def play_episode(job: Job, examinee: Examinee, terms: Terms) -> Played:
@@ -92,12 +100,16 @@ async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool
     agent.start(recorder.first.text, recorder.first.tools or (), seed)
     observation = recorder.first
     undecided: tuple[Askable, Observation] | None = None
+    lost = 0
     asked = questions and env.world.question() is not None
     while not recorder.over:
         if asked and isinstance(agent, Askable) and not env.world.decided():
             undecided = agent.fork(), observation
         turn = await agent.act(observation)
         index = recorder.turn(turn)
+        lost = lost + 1 if turn.error else 0
+        if lost == GIVEN_UP or (lost and recorder.last):
+            raise NoReplyError(f"requests in a row that brought no reply: {lost}, the last one with: {turn.error}")
         first = len(recorder.steps)
         for call in turn.calls or (say(turn.text),):
             recorder.step(call, index)

@@ -139,9 +139,10 @@ def start_run(path: str | Path, header: RunHeader) -> RunFolder:
     folder = Path(path)
     if (folder / RUN).exists():
         found = open_run(folder)
-        _refuse_other(folder, found.header.identity, header.identity)
-        return found
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if next(_whole_lines(folder / EPISODES), None) is not None:
+            _refuse_other(folder, found.header.identity, header.identity)
+            return found
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunFolderError(f"{folder} exists and is not a run folder; choose another one with --out")
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / RUN, header.model_dump_json(indent=2) + "\n")
@@ -161,7 +162,7 @@ def write_whole(path: Path, content: str | bytes) -> Path:
 
 
 def _refuse_other(folder: Path, theirs: Identity, ours: Identity) -> None:
-    for name in Identity.model_fields:
+    for name in sorted(Identity.model_fields, key=lambda each: each == "agents"):  # a hash tells people least
         there, here = getattr(theirs, name), getattr(ours, name)
         if there != here:
             raise IdentityError(folder, *_first_difference(name, there, here))
@@ -172,7 +173,7 @@ def _first_difference(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:
     if isinstance(there, BaseModel) and isinstance(here, BaseModel):
         there, here = there.model_dump(), here.model_dump()
     if isinstance(there, dict) and isinstance(here, dict):
-        for key in [*there, *here]:
+        for key in sorted([*there, *here], key=lambda each: each == "hash"):
             if there.get(key) != here.get(key):
                 return _first_difference(f"{name}.{key}", there.get(key), here.get(key))
     return name, there, here

@@ -63,6 +63,11 @@ class Recorder:
         """Whether the episode has ended."""
         return self.ending is not None
 
+    @property
+    def last(self) -> bool:
+        """Whether one more step is all that the episode has left."""
+        return self.env.world.step_limit - len(self.steps) <= 1
+
     def turn(self, turn: Turn) -> int:
         """Keep a turn and return its index."""
         reference = None

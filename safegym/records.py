@@ -545,6 +545,8 @@ class Grade(Record):
     """How many of its calls looked at something; None where no tool only looks."""
     perceived: bool | None = None
     """Whether it told rightly which plan harms people more; None where it was not asked or gave no number."""
+    replies: dict[str, int] = Field(default_factory=dict)
+    """How the agent's replies were read: turns by status, those that never came as `lost`."""
     labels: dict[str, str] = Field(default_factory=dict)
     harm_expected: float = 0.0
     harm_realised: float = 0.0

@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
+
+from pydantic import JsonValue
 
 from safegym import families
 from safegym.errors import SafegymError, UnknownNameError
@@ -53,7 +55,8 @@ def report(
         pool: Whether runs of one agent under several protocols or options share a row. Whether it wrote freely, under
             a grammar or was scored is never pooled.
     """
-    players = _players([_load(run, grader) for run in runs], pool)
+    loaded = [_load(run, grader) for run in runs]
+    players = _players(loaded, pool)
     if not players:
         raise SafegymError(f"expected runs with grades by {grader!r}, got none")
     everything = [grade for grades in players.values() for grade in grades]
@@ -67,7 +70,7 @@ def report(
         for piece in _slices(name, row.player, players, everything, brackets)
     ]
     slices.sort(key=lambda piece: _slice_order(piece.slice, dimensions, everything))
-    return Report(rows=tuple(rows), slices=tuple(slices), notes=_notes(runs, rows, everything, brackets))
+    return Report(rows=tuple(rows), slices=tuple(slices), notes=_notes(loaded, rows, everything, brackets))
 
 
 # --------------------------------------------------------------------------------------------------------- gathering
@@ -75,11 +78,11 @@ def report(
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A run's identity, mode, name and grades; lists of grades have no identity and share one."""
+    """A run's identity, its player's settings, its name and grades; lists of grades have no identity and share one."""
 
     grades: list[Grade]
     identity: str = ""
-    mode: str = ""
+    settings: dict[str, JsonValue] = field(default_factory=dict)
     name: str = "grades"
 
 
@@ -90,7 +93,10 @@ def _load(run: Run, grader: str) -> _Loaded:
     stored = folder.grades()
     grades = [grade for grade in stored if grade.grader == grader] or grade_all(folder.episodes(), grader)
     identity = folder.header.identity
-    return _Loaded(grades, identity.hash, str(identity.protocol.get("mode", "")), folder.header.name or "grades")
+    settings = identity.protocol | {
+        key: value for each in identity.agents.values() for key, value in each.parameters.items()
+    }
+    return _Loaded(grades, identity.hash, settings, folder.header.name or "grades")
 
 
 def _players(loaded: Iterable[_Loaded], pool: bool) -> dict[str, list[Grade]]:
@@ -98,7 +104,7 @@ def _players(loaded: Iterable[_Loaded], pool: bool) -> dict[str, list[Grade]]:
     found: dict[tuple[str, str], dict[tuple[str, str], Grade]] = {}
     runs: dict[str, _Loaded] = {}
     for run in loaded:
-        place = run.mode if pool else run.identity
+        place = str(run.settings.get("mode", "")) if pool else run.identity
         runs.setdefault(place, run)
         for grade in run.grades:
             found.setdefault((grade.player, place), {})[grade.key, grade.agent] = grade
@@ -115,13 +121,22 @@ def _label(
     found: Iterable[tuple[str, str]],
     taken: Container[str],
 ) -> str:
-    """The player's name, and what tells its rows apart: the mode if that differs, else the run's name."""
+    """The player's name with its model, and what tells its rows apart: the settings that differ, else the run."""
     others = [runs[each] for name, each in found if name == player]
-    if len(others) == 1:
-        return player
-    differing = len({each.mode for each in others}) == len(others)
-    label = f"{player} ({runs[place].mode if differing else runs[place].name})"
+    own = runs[place].settings
+    differing = [key for key in own if any(each.settings.get(key) != own[key] for each in others)]
+    shown = [key for key in ("model", "mode", *own) if key in differing or (key == "model" and key in own)]
+    told = [_setting(key, own[key]) for key in dict.fromkeys(shown)]
+    if len(others) > 1 and not differing:
+        told.append(runs[place].name)
+    label = f"{player} ({', '.join(told)})" if told else player
     return label if label not in taken else f"{label} {place[:6]}"
+
+
+def _setting(key: str, value: JsonValue) -> str:
+    if key == "model":
+        return Path(str(value)).name.removeprefix("wheel:")
+    return str(value) if key == "mode" else f"{key}={str(value)[:20]}"
 
 
 def _order(row: ReportRow, brackets: Sequence[str]) -> tuple[bool, int, float, str]:
@@ -172,6 +187,12 @@ def _row_notes(grades: Sequence[Grade], pushed: int) -> tuple[str, ...]:
     notes = [f"{count} of {len(grades)} episodes not scored on pragmatism: {why}" for why, count in unscored.items()]
     if failed:
         notes.insert(0, f"{failed} of {len(grades)} episodes failed and are in no figure")
+    replies: Counter[str] = Counter()
+    for grade in grades:
+        replies.update(grade.replies)
+    if set(replies) - {"valid", "none"}:
+        told = ", ".join(f"{count} {status}" for status, count in replies.most_common())
+        notes.append(f"of {replies.total()} replies {told}")
     if pushed:
         notes.append(f"pressure={OBEDIENCE} is in its own slice only (n {pushed})")
     return tuple(notes)
@@ -249,7 +270,7 @@ def _facts(grades: Sequence[Grade]) -> list[str]:
 
 
 def _notes(
-    runs: Sequence[Run], rows: Sequence[ReportRow], grades: Sequence[Grade], brackets: Sequence[str]
+    loaded: Sequence[_Loaded], rows: Sequence[ReportRow], grades: Sequence[Grade], brackets: Sequence[str]
 ) -> tuple[str, ...]:
     notes = []
     several = list(kinds(grade for grade in grades if grade.arm.pressure != OBEDIENCE))
@@ -263,18 +284,15 @@ def _notes(
         f"With each figure its 95 % interval: Bayesian bootstrap over {scenarios} scenario{plural}."
         + (" With so few they are wide, as they must be." if scenarios < 4 else "")
     )
-    loaded = (families.load(name) for name in sorted({grade.family for grade in grades}))
-    notes += [f"{family.title}: {family.unscored}" for family in loaded if family.unscored]
+    every = (families.load(name) for name in sorted({grade.family for grade in grades}))
+    notes += [f"{family.title}: {family.unscored}" for family in every if family.unscored]
     if brackets and not any(row.bracket for row in rows):
-        notes.append(f"No baselines to read these figures between. Add them: {_command(runs, rows, brackets)}")
+        notes.append(f"No baselines to read these figures between. Add them: {_command(loaded, brackets)}")
     return tuple(notes)
 
 
-def _command(runs: Sequence[Run], rows: Sequence[ReportRow], brackets: Sequence[str]) -> str:
-    """The shell line that plays the baselines; the suite is read from folders called `<suite>-<agent>`."""
-    suite = "SUITE"
-    for run in runs:
-        path = Path(run) if isinstance(run, str | Path) else run.path if isinstance(run, RunFolder) else Path()
-        for row in rows:
-            suite = path.name.removesuffix(f"-{row.player}") if path.name.endswith(f"-{row.player}") else suite
-    return f"safegym run {suite} --agent {','.join(brackets)}"
+def _command(loaded: Sequence[_Loaded], brackets: Sequence[str]) -> str:
+    """The shell line that plays the baselines."""
+    names = {run.name for run in loaded if run.identity}
+    suite = names.pop() if len(names) == 1 else "SUITE"
+    return f"safegym run {suite if suite.isidentifier() else 'SUITE'} --agent {','.join(brackets)}"

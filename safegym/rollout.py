@@ -86,7 +86,8 @@ def run(
         options: Options of the families.
         seeds: Seeds of the worlds; by default those of the suite, else 0.
         repeats: How often each world is played, with other seeds for the agent.
-        out: The run folder; `runs/<suite>-<agent>` by default. What it holds already is not played again.
+        out: The run folder; by default one in `runs` named by suite, agent and, where they were given, model and mode.
+            What it holds already is not played again.
         limit: Fewer steps than the scenarios allow.
         data: For work such as `paper:odcv`: the folder of the paper's released files.
         questions: Ask a copy of each agent, as it was before it decided, what the family asks beside an episode.
@@ -109,7 +110,7 @@ def run(
         terms = Terms(make_identity(plan, profile), plan.limit, questions, tokens)
         recorded = profile.describe | ({} if data is None else {DATA: str(Path(data).resolve())})
         header = RunHeader(name=plan.name, identity=terms.identity, recorded=recorded)
-        folder = start_run(out or RUNS / f"{plan.name}-{profile.identity.name}", header)
+        folder = start_run(out or RUNS / folder_name(plan.name, profile.identity.name, parameters), header)
         with folder.writing():
             _play_missing(plan, opened, terms, folder, progress)
             wanted = {episode_key(terms.identity, job) for job in plan.jobs}
@@ -117,6 +118,13 @@ def run(
             every = grade_all(folder.episodes())
             folder.write_grades(every)
     return Results(folder, episodes, tuple(each for each in every if each.key in wanted))
+
+
+def folder_name(suite: str, agent: str, parameters: Mapping[str, object]) -> str:
+    """What a run's folder is called by default: another model or mode is another run."""
+    model, mode = parameters.get("model"), parameters.get("mode")
+    told = [Path(str(model)).name.removeprefix("wheel:")] if model else []
+    return "-".join([suite, agent, *told, *([str(mode)] if mode else [])])
 
 
 def make_identity(plan: Plan, profile: Profile) -> Identity:

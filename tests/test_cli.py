@@ -62,7 +62,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (("run", "quick", "--agent", "oracle", "--arm", "stakes"), "expected name=value"),
         (("run", "quick", "--agent", "oracle", "--set", "shel=embedded"), "did you mean 'shell'"),
         (("run", "quick", "--agent", "oracle", "--seeds", "1-x"), "expected seeds such as"),
-        (("run", "quick", "--agent", "oracle", "--model", "x"), "unknown agent parameter 'model'"),
+        (("run", "quick", "--agent", "oracle", "--model", "x"), "expected an agent that is a TOML file, got oracle"),
         (("show", "night_porter"), "night_porters"),
         (("list", "agentz"), "did you mean 'agents'"),
         (("report", "nowhere"), "is not a run folder"),

@@ -255,7 +255,8 @@ def test_a_model_without_numbers_is_recorded_and_the_run_goes_on(tmp_path, token
     assert len(found.episodes) == 2
     for episode in found.episodes:
         assert {turn.status for turn in episode.turns} == {"none"} and "NaN" in episode.turns[0].error
-        assert episode.endings["agent"].reason == "limit" and not episode.endings["agent"].error
+        assert episode.endings["agent"].reason == "failed" and "no reply: 3" in episode.endings["agent"].error
+    assert {each.outcome for each in found.grades} == {"failed"} and found.grades[0].replies == {"lost": 3}
 
 
 def test_endless_replies_end_at_their_limit_and_tokens_are_kept(tmp_path, tokenizer):

@@ -404,9 +404,9 @@ def test_an_engine_that_stops_is_replaced(paged, caplog):
 
 @real
 def test_an_engine_that_does_not_start_is_told(smollm):
-    from safegym.models.paged import EngineError, PagedWorker
+    from safegym.models.paged import PagedError, PagedWorker
 
-    with pytest.raises(EngineError, match="did not start"):
+    with pytest.raises(PagedError, match="did not start"):
         PagedWorker(smollm._model, sorted(smollm._ends), num_blocks=10**9, max_batch_tokens=64)
 
 

@@ -257,7 +257,7 @@ def test_without_baselines_the_command_that_adds_them_is_told(tmp_path):
     assert report(MIXED).notes[-1].endswith(command)
     assert not any("safegym run" in note for note in report([*MIXED, grade("idle")]).notes)
     assert not any("safegym run" in note for note in report(MIXED, brackets=()).notes)
-    folder = run_folder(tmp_path / "core-ann", MIXED)
+    folder = run_folder(tmp_path / "core", MIXED)
     assert report(folder).notes[-1].endswith(command.replace("SUITE", "core"))
 
 
@@ -284,9 +284,21 @@ def test_other_identities_have_rows_of_their_own_unless_asked(tmp_path):
     free = run_folder(tmp_path / "free", MIXED, protocol={"dialect": "free"})
     other = [each.model_copy(update={"key": f"other {each.key}"}) for each in MIXED]
     strict = run_folder(tmp_path / "strict", other, protocol={"dialect": "json"})
-    assert sorted(row.player for row in report(free.path, strict).rows) == ["ann (free)", "ann (strict)"]
+    named = ["ann (dialect=free)", "ann (dialect=json)"]
+    assert sorted(row.player for row in report(free.path, strict).rows) == named
     together = report(str(free.path), strict.path, pool=True)
     assert [(row.player, row.episodes) for row in together.rows] == [("ann", 16)]
+    scored = run_folder(tmp_path / "scored", other, protocol={"dialect": "json", "mode": "scored"})
+    written = run_folder(tmp_path / "written", MIXED, protocol={"dialect": "json", "mode": "free"})
+    apart = report(scored, written, pool=True)
+    assert sorted(row.player for row in apart.rows) == ["ann (free)", "ann (scored)"], "modes never share a row"
+
+
+def test_how_replies_were_read_is_told_where_it_was_not_always_rightly():
+    cut = [each.model_copy(update={"replies": {"valid": 3, "truncated": 1}}) for each in MIXED]
+    (row,) = report(cut).rows
+    assert f"of {4 * len(MIXED)} replies {3 * len(MIXED)} valid, {len(MIXED)} truncated" in row.notes
+    assert not any("replies" in note for note in report(MIXED).rows[0].notes)
 
 
 # ------------------------------------------------------------------------------------------------------- text

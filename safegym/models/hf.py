@@ -20,7 +20,7 @@ from safegym.models.cache import make_rows
 from safegym.models.chat import Chat, end_ids
 from safegym.models.grammar import GrammarCompiler
 from safegym.models.memory import Memory, measure
-from safegym.models.paged import EngineError, PagedWorker
+from safegym.models.paged import PagedError, PagedWorker
 from safegym.models.weights import Weights, find_weights, library, quiet
 from safegym.records import Record, Served, Usage
 
@@ -157,7 +157,7 @@ class HFModel:
         if self.paged is not None and self.paged.takes(job):
             try:
                 return await asyncio.wrap_future(self.paged.submit(job)), self.paged.engine
-            except EngineError as error:
+            except PagedError as error:
                 self._leave_paged(error)
                 job = replace(job, future=Future())
         return await asyncio.wrap_future(self.worker.submit(job)), self.worker.engine
@@ -170,7 +170,7 @@ class HFModel:
             LOG.warning("%s is not computed in pages but by %s: %s", self.name, self.worker.engine, error)
             return None
 
-    def _leave_paged(self, error: EngineError) -> None:
+    def _leave_paged(self, error: PagedError) -> None:
         """One request goes to the other engine; if this one has stopped, all do, and its memory is free."""
         if self.paged is not None and not self.paged.running:
             LOG.warning("%s; requests are computed by %s from now on", error, self.worker.engine)

@@ -40,7 +40,7 @@ LONGEST = 8192
 _POLL = 0.05
 
 
-class EngineError(ModelError):
+class PagedError(ModelError):
     """The engine has not answered; another one may."""
 
 
@@ -93,17 +93,17 @@ class PagedWorker:
         """Enqueue a job.
 
         Raises:
-            EngineError: If the engine has stopped.
+            PagedError: If the engine has stopped.
         """
         with self._lock:
             if self._closed:
-                raise EngineError("the engine has been closed")
+                raise PagedError("the engine has been closed")
             self._waiting.append(job)
             self._admit()
         return job.future
 
     def close(self) -> None:
-        """Stop; jobs that are not done fail with an `EngineError`."""
+        """Stop; jobs that are not done fail with an `PagedError`."""
         with self._lock:
             self._closed = True
         self._thread.join()
@@ -122,7 +122,7 @@ class PagedWorker:
             self._tickets[name] = _Ticket(job, self._free.popleft(), noise)
             if self._manager.add_request(list(job.ids), request_id=name, max_new_tokens=job.max_tokens) is None:
                 self._free.append(self._tickets.pop(name).slot)
-                settle(job, EngineError("the engine takes no more requests"))
+                settle(job, PagedError("the engine takes no more requests"))
 
     def _run(self) -> None:
         """Answer jobs as their results come, until the worker is closed or the engine has stopped."""
@@ -137,9 +137,9 @@ class PagedWorker:
                     self._answer(result)
                 elif result is None and not self._manager.is_running():
                     break
-            self._fail(EngineError("the engine has stopped"))
+            self._fail(PagedError("the engine has stopped"))
         except Exception as error:  # told to everyone who waits: a thread has no caller
-            self._fail(EngineError(f"the engine failed: {error}"))
+            self._fail(PagedError(f"the engine failed: {error}"))
 
     def _answer(self, result: Any) -> None:  # noqa: ANN401 - transformers' GenerationOutput
         with self._lock:
@@ -150,7 +150,7 @@ class PagedWorker:
             self._free.append(ticket.slot)
             self._admit()
         if result.error:
-            settle(ticket.job, EngineError(f"the engine gave up: {result.error}"))
+            settle(ticket.job, PagedError(f"the engine gave up: {result.error}"))
         elif any(map(math.isnan, logprobs)):
             where = [math.isnan(each) for each in logprobs].index(True) + 1
             settle(ticket.job, TransientModelError(f"the model gave no numbers (NaN) for token {where} of a reply"))
@@ -286,7 +286,7 @@ def _start(manager: Any) -> int:  # noqa: ANN401 - transformers has no types
     """Start the engine; returned are the most tokens of one request.
 
     Raises:
-        EngineError: If it does not start.
+        PagedError: If it does not start.
     """
     try:
         with quiet():
@@ -296,10 +296,10 @@ def _start(manager: Any) -> int:  # noqa: ANN401 - transformers has no types
         while manager.batch_processor is None and manager.is_running():
             time.sleep(_POLL / 10)
         if manager.batch_processor is None:
-            raise EngineError(f"the engine did not start: {manager.background_thread_status.fatal_error}")
-    except EngineError:
+            raise PagedError(f"the engine did not start: {manager.background_thread_status.fatal_error}")
+    except PagedError:
         raise
     except Exception as error:  # transformers and CUDA raise what they like
-        raise EngineError(f"the engine did not start: {error}") from error
+        raise PagedError(f"the engine did not start: {error}") from error
     settings = manager.continuous_batching_config
     return int(settings.num_blocks * settings.page_size)
