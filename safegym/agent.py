@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
+from safegym.content import named_path
 from safegym.conversation import Conversation
 from safegym.dialects import DIALECTS, find_dialect, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
@@ -403,8 +404,9 @@ def _files_of(maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> di
     """The content of the files that parameters, or their defaults, name: another policy is another agent."""
     takes = inspect.signature(maker).parameters
     defaults = {name: each.default for name, each in takes.items() if isinstance(each.default, str)}
-    named = {name: Path(value) for name, value in (defaults | parameters).items() if isinstance(value, str) and value}
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if path.is_file()}
+    texts = {name: value for name, value in (defaults | parameters).items() if isinstance(value, str)}
+    files = {name: path for name, text in texts.items() if (path := named_path(text)) and path.is_file()}
+    return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
 def _check_parameters(maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> None:

@@ -136,7 +136,8 @@ def run(
     from safegym.report import render, report
     from safegym.rollout import run as play
 
-    agents = [each.strip() for each in agent.split(",") if each.strip()]
+    agents = _names("--agent", agent)
+    _check_figures(figures)
     target: Any = work[0] if len(work) == 1 else work
     chosen = _options(option) | ({} if shell is None else {"shell": shell})
     settings: dict[str, Any] = {"arms": _arms(arm), "options": chosen, "seeds": _seeds(seeds)}
@@ -217,6 +218,7 @@ def report(
         "csv": reporting.to_csv,
         "json": reporting.to_json,
     }
+    _check_figures(figures)
     form = "json" if as_json else form
     if form not in ("table", *texts):
         raise UnknownNameError("format", form, ("table", *texts))
@@ -299,6 +301,9 @@ def check(
     from safegym.errors import ContentError
     from safegym.progress import check_progress, status
 
+    if names and TOOLS in names:
+        raise ContentError("safegym check", "", f"expected `{TOOLS}` alone, got {' '.join(names)}")
+
     if shortcuts is not None:
         with status("Reading") as reading:
             found = check_shortcuts(shortcuts, pairs, reading, data)
@@ -354,6 +359,14 @@ def _refuse(given: Mapping[str, object], belongs: str) -> None:
         raise ContentError("safegym check", "", f"expected {' and '.join(wrong)} only with {belongs}")
 
 
+def _check_figures(folder: Path | None) -> None:
+    """Make sure, before anything is done, that figures can be drawn where they are wanted."""
+    if folder is not None:
+        from safegym.figures import check_drawing
+
+        check_drawing()
+
+
 def _draw(found: Report, folder: Path) -> None:
     from safegym.figures import discrimination_plane, tradeoff
 
@@ -373,6 +386,15 @@ def _say(text: str) -> None:
 
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _names(flag: str, given: str) -> list[str]:
+    from safegym.errors import ContentError
+
+    names = [each.strip() for each in given.split(",") if each.strip()]
+    if not names:
+        raise ContentError(flag, "", f"expected names or paths, separated by commas, got {given!r}")
+    return names
 
 
 def _arms(given: list[str] | None) -> dict[str, list[str]]:

@@ -147,11 +147,22 @@ def agent_files() -> dict[str, Path]:
     )  # fmt: skip
 
 
+def named_path(text: str | Path) -> Path | None:
+    """The file or folder that a text names; None where it names none, as a text that is too long for a path."""
+    path = Path(text)
+    try:
+        return path if path.exists() else None
+    except (OSError, ValueError):
+        return None
+
+
 def find_scenario(name: str | Path) -> Scenario:
     """A scenario by id, by bare name where only one family has it, or by path."""
-    path = Path(name)
-    if path.suffix == ".toml" or path.is_dir():
-        return read_scenario(path / "scenario.toml" if path.is_dir() else path)
+    path = named_path(name)
+    if path and path.is_dir():
+        return read_scenario(path / "scenario.toml")
+    if Path(name).suffix == ".toml":
+        return read_scenario(Path(name))
     known = scenario_files()
     matches = [each for each in known if str(name) in (each, each.partition("/")[2])]
     if len(matches) != 1:
@@ -166,8 +177,8 @@ def find_scenarios(family: str | None = None) -> list[Scenario]:
 
 def read_folder(folder: str | Path) -> list[Scenario]:
     """Every scenario of a family's folder, or of a folder of families; none where it is not such a folder."""
-    path = Path(folder)
-    if not path.is_dir() or (path / "scenario.toml").is_file():
+    path = named_path(folder)
+    if not path or not path.is_dir() or (path / "scenario.toml").is_file():
         return []
     return [read_scenario(file) for file in [*_family_files(path)] or [*_scenario_files_in(path)]]
 
@@ -182,8 +193,8 @@ def find_suite(name: str) -> Suite:
 
 def find_agent(name: str | Path) -> Path:
     """The file of an agent, by name or by path."""
-    path = Path(name)
-    if path.suffix in {".py", ".toml"} and path.is_file():
+    path = named_path(name)
+    if path and path.suffix in {".py", ".toml"} and path.is_file():
         return path
     known = agent_files()
     if str(name) not in known:
@@ -193,7 +204,7 @@ def find_agent(name: str | Path) -> Path:
 
 def read_scenario(file: Path) -> Scenario:
     """Read and validate one scenario file; what is wrong is a `ContentError` with file, field and reason."""
-    if not file.is_file():
+    if not named_path(file) or not file.is_file():
         raise ContentError(file, "", "expected a scenario file, found none")
     return _read_scenario(file.resolve(), _stamp(file))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,18 @@ class Point:
     up: tuple[float, float]
     contestant: bool
     n: int
+
+
+def check_drawing() -> None:
+    """Make sure that figures can be drawn.
+
+    Raises:
+        MissingExtraError: If matplotlib is not installed.
+    """
+    try:
+        importlib.import_module("matplotlib")
+    except ImportError:
+        raise MissingExtraError("drawing figures", "plots") from None
 
 
 def discrimination_plane(source: Report | Iterable[Grade], path: str | Path) -> Path:
@@ -143,10 +156,9 @@ def _caption(found: Report, points: Sequence[Point], untold: Sequence[str], what
 
 
 def _style() -> Any:  # noqa: ANN401 - a matplotlib context
-    try:
-        from matplotlib import rc_context
-    except ImportError:
-        raise MissingExtraError("drawing figures", "plots") from None
+    check_drawing()
+    from matplotlib import rc_context
+
     return rc_context(STYLE)
 
 

@@ -61,10 +61,11 @@ def make_plan(
     _check_levels(crossed, scenarios)
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
     settings = _checked_options(settings, set(options or {}) - set(suite.options), scenarios)
+    chosen = suite.seeds if seeds is None else tuple(seeds)
     crossing = (
         Job(scenario, arm, seed, repeat)
         for repeat in range(repeats)
-        for seed in (suite.seeds if seeds is None else tuple(seeds))
+        for seed in chosen
         for scenario in scenarios
         for arm in _arms(scenario, crossed)
     )

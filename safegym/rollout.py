@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import importlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from safegym.engines import open_engine
 from safegym.engines.base import Candidate, Engine, Profile
 from safegym.env import SafegymEnv
 from safegym.episodes import Played, Terms
-from safegym.errors import SafegymError
+from safegym.errors import MissingExtraError, SafegymError
 from safegym.graders import grade_all
 from safegym.log import RunFolder, RunHeader, start_run
+from safegym.loops import run_to_end
 from safegym.plan import Job, Plan, make_plan, shell_of
 from safegym.recording import Recorder, episode_key, reset_options
 from safegym.records import SINGLE, AgentIdentity, Arm, Episode, Grade, Identity, Scenario, ToolCall, Turn
@@ -51,11 +52,18 @@ class Results:
     grades: tuple[Grade, ...]
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row per grade, with a column per factor."""
-        import pandas  # an optional package, loaded by whoever asks for a frame
+        """One row per grade, with a column per factor.
 
+        Raises:
+            MissingExtraError: If pandas is not installed.
+        """
+        try:
+            pandas: Any = importlib.import_module("pandas")
+        except ImportError:
+            raise MissingExtraError("a frame of grades", "plots") from None
         rows = [{**each.model_dump(exclude={"arm", "evidence"}), **each.arm.levels} for each in self.grades]
-        return pandas.DataFrame(rows)
+        frame: pandas.DataFrame = pandas.DataFrame(rows)
+        return frame
 
 
 def run(
@@ -194,6 +202,6 @@ def _play_missing(
     tell(None)
     if missing:
         try:
-            asyncio.run(engine.play(missing, terms, keep))
+            run_to_end(engine.play(missing, terms, keep))
         except* SafegymError as errors:
             raise errors.exceptions[0] from None

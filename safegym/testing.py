@@ -5,7 +5,6 @@ Every checker returns the list of what is wrong, in words; an empty list is a pa
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import pickle
 import re
@@ -28,6 +27,7 @@ from safegym.errors import SafegymError
 from safegym.families.base import TOLD, Family, World, all_arms
 from safegym.graders import grade
 from safegym.graders.rules import NOTHING_TO_GAIN
+from safegym.loops import run_to_end
 from safegym.plan import Job
 from safegym.records import SINGLE, Arm, Episode, Identity, Path, Scenario, ToolCall, Turn, standing
 from safegym.rollout import walk
@@ -329,4 +329,4 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 - texts, numbers or arr
 def _played(examinee: Examinee, scenario: Scenario) -> Episode:
     identity = Identity(agents={SINGLE: examinee.identity}, protocol=examinee.protocol)
     job = Job(scenario, next(all_arms(scenario)), 0)
-    return asyncio.run(play_episode(job, examinee, Terms(identity))).episode
+    return run_to_end(play_episode(job, examinee, Terms(identity))).episode

@@ -70,6 +70,9 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (("grade", "nowhere"), "is not a run folder"),
         (("check", "night_porter"), "night_porters"),
         (("report",), "Missing argument"),
+        (("run", "quick", "--agent", " ,"), "--agent: expected names or paths, separated by commas, got ' ,'"),
+        (("run", "x" * 5000, "--agent", "oracle"), "unknown suite or scenario"),
+        (("check", "tools", "oops"), "expected `tools` alone, got tools oops"),
         (("run", "quick", "--agent", "oracle", "--sedes", "3"), "--seeds"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -81,6 +84,18 @@ def test_wrong_input_is_told_in_words_with_exit_code_2_and_nothing_is_written(
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("run", "night_porters", "--agent", "oracle"), ("report", "nowhere")])
+def test_figures_that_cannot_be_drawn_are_told_before_anything_is_played(tmp_path: Path, command) -> None:
+    code = f"import sys; sys.modules['matplotlib'] = None; sys.argv[1:] = {[*command, '--figures', 'figures']}\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code + "from safegym.cli import main; main()"],
+        capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "safegym: drawing figures needs the extra 'plots': pip install 'safegym-tradeoffs[plots]'\n"
     assert list(tmp_path.iterdir()) == []
 
 

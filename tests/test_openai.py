@@ -23,10 +23,11 @@ from hypothesis import strategies as st
 
 import safegym
 from safegym.agent import AgentFile, ToolCallingAgent, load_examinee
+from safegym.conformance.models import check_model
 from safegym.errors import ContentError, MissingExtraError, ModelError, UnknownNameError
 from safegym.models import load_model
 from safegym.models.base import ModelReply, ModelRequest, TransientModelError
-from safegym.models.transport import Patience, public_url, retry_after, words
+from safegym.models.transport import Patience, address, public_url, retry_after, trusted, words
 from safegym.models.weights import find_weights
 from safegym.models.wire import UnreadableReplyError, read_reply, request_body
 from safegym.records import Observation, ToolCall, ToolSpec
@@ -75,6 +76,13 @@ def test_a_request_is_written_as_the_format_wants_it():
     assert body["tools"] == [LOOK.as_function()] and "tool_choice" not in body and "strict" not in json.dumps(body)
     assert (body["seed"], body["max_completion_tokens"], body["temperature"]) == (7, 9, 0.0)
     assert not {"tools", "tool_choice"} & set(request_body("tiny", asked, native_tools=False, limit="max_tokens"))
+
+
+@pytest.mark.parametrize("said", ["", None])
+def test_an_empty_reply_is_told_as_one_since_servers_refuse_messages_of_nothing(said):
+    history = request(messages=({"role": "user", "content": "Hi."}, {"role": "assistant", "content": said}))
+    body = request_body("tiny", history, native_tools=True, limit="max_tokens")
+    assert body["messages"][1] == {"role": "assistant", "content": "(no reply)"}
 
 
 @pytest.mark.parametrize(
@@ -139,6 +147,32 @@ def test_words_are_told_apart(fields, text, reasoning, calls, status):
 def test_a_reply_without_a_message_is_none(data):
     with pytest.raises(UnreadableReplyError, match="expected"):
         read_reply(data)
+
+
+def broken_off(**fields):
+    data = called("look", "{}", "error")
+    data["choices"][0] |= fields
+    return data
+
+
+@pytest.mark.parametrize("fields", [{}, {"error": {"code": 502, "message": "upstream"}, "finish_reason": "stop"}])
+def test_a_reply_that_broke_off_is_none_and_asked_for_again(fields):
+    with pytest.raises(UnreadableReplyError, match=r"the reply broke off: .*(error|upstream)"):
+        read_reply(broken_off(**fields))
+    with serve(Answer(broken_off(**fields)), GOOD) as server:
+        assert ask(server).served.attempts == 2
+    last = {"choices": [{"delta": {}, "finish_reason": "error"} | fields]}
+    half = streamed({"tool_calls": [CALL]}, finish=None, end=event(last) + b"data: [DONE]\n\n")
+    with serve(half, GOOD) as server:
+        assert ask(server, stream=True).served.attempts == 2
+
+
+def test_what_a_broken_reply_says_is_told_without_secrets(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    echo = Answer(broken_off(error=f"{'x' * 60} {KEY}"))
+    with serve(echo) as server, pytest.raises(TransientModelError, match=r"broke off: .*\*\*\*") as caught:
+        ask(server, retries=0)
+    assert KEY[:8] not in str(caught.value)
 
 
 def test_token_ids_and_log_probabilities_are_taken_where_they_fit_each_other():
@@ -431,6 +465,41 @@ def test_user_and_password_of_a_url_are_sent_and_never_told(caplog):
     assert public_url("https://a:b@[::1]:8/v1?x=1#y") == "https://[::1]:8/v1"
 
 
+def test_what_a_query_holds_is_sent_and_never_told():
+    echo = Answer({"error": "bad pass+word 1, bad pass%2Bword%201"}, status=403)
+    with serve(echo) as server, pytest.raises(ModelError, match=r"403 bad \*\*\*, bad \*\*\*") as caught:
+        ask(server, base_url=server.url + "?key=pass%2Bword%201&v=1")
+    assert "word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://models.example/v1", True),
+        ("http://localhost:8000/v1", True),
+        ("http://127.0.0.2:8000/v1", True),
+        ("http://[::1]:8000/v1", True),
+        ("http://models.example/v1", False),
+        ("http://10.0.0.1/v1", False),
+        ("http://localhost.example/v1", False),
+    ],
+)
+def test_the_default_key_goes_to_this_machine_or_over_https(url, sent):
+    assert trusted(address(url)[0]) == sent
+
+
+def test_a_key_that_is_not_sent_is_told(monkeypatch):
+    monkeypatch.setattr("safegym.models.openai.trusted", lambda url: False)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("MY_KEY", KEY)
+    with serve(Answer({"error": "who?"}, status=401)) as server:
+        with pytest.raises(ModelError, match="over https or to this machine alone: name another one in key_env"):
+            ask(server)
+        with pytest.raises(ModelError, match="who"):
+            ask(server, key_env="MY_KEY")
+    assert [each.headers.get("authorization") for each in server.seen] == [None, f"Bearer {KEY}"]
+
+
 def test_a_key_that_is_missing_or_in_the_wrong_place_is_told_without_it(monkeypatch):
     with serve(GOOD) as server:
         with pytest.raises(ModelError, match="NO_SUCH_KEY"):
@@ -438,6 +507,9 @@ def test_a_key_that_is_missing_or_in_the_wrong_place_is_told_without_it(monkeypa
         with pytest.raises(ContentError, match="never the key itself") as caught:
             model_at(server, key_env=KEY)
         assert KEY not in str(caught.value)
+        with pytest.raises(ModelError, match=r"\*\*\*, which key_env names, is not set") as caught:
+            model_at(server, key_env="gsk_0123456789abcdef")
+        assert "gsk" not in str(caught.value)
         monkeypatch.setenv("MY_KEY", "sk-ä")
         with pytest.raises(ModelError, match="characters"):
             model_at(server, key_env="MY_KEY")
@@ -449,7 +521,7 @@ def test_no_server_is_told_with_its_url_and_how_to_start_one():
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
     with pytest.raises(ModelError, match=f"no server answers at {url}.*vllm serve.*SAFEGYM_BASE_URL"):
         load_model("openai", "tiny", base_url=url)
-    for wrong in ("127.0.0.1:8000/v1", "ftp://x/v1", "http://"):
+    for wrong in ("127.0.0.1:8000/v1", "ftp://x/v1", "http://", "http://.example/v1", f"http://{'x' * 64}.example/v1"):
         with pytest.raises(ContentError, match="expected a URL such as"):
             load_model("openai", "tiny", base_url=wrong)
     with serve(GOOD, models=Answer({"error": "who?"}, status=401)) as server, pytest.raises(ModelError, match="who"):
@@ -461,6 +533,23 @@ def test_the_url_may_come_from_the_environment(monkeypatch):
         monkeypatch.setenv("SAFEGYM_BASE_URL", server.url + "/")
         model = load_model("openai", "tiny")
         assert model.traits.context == 32768 and asyncio.run(model.complete(request())).text == "I look around."
+
+
+def test_a_list_of_models_without_end_is_left_unread():
+    def endless():
+        return Answer(slowly(itertools.repeat(b" " * 99), 0.02))
+
+    with serve(GOOD, models=endless()) as server:
+        assert ask(server, connect_timeout=0.2).text == "I look around."
+
+
+def test_a_model_is_loaded_and_checked_where_a_loop_runs_already():
+    async def in_a_notebook(server):
+        return check_model(model_at(server))
+
+    with serve(Answer(called("look", "{}"))) as server:
+        found = asyncio.run(in_a_notebook(server))
+    assert len(found.asked) == len(server.seen) > 3
 
 
 def test_the_server_tells_the_context_and_its_owner():
@@ -532,6 +621,21 @@ def test_one_model_serves_several_loops_keeps_to_its_gate_and_closes():
             asyncio.run(ask_and_close(model))
         with pytest.raises(ModelError, match="closed"):
             asyncio.run(model.complete(request()))
+
+
+def test_closing_ends_a_pause_before_a_retry():
+    async def ask_and_close(model):
+        asked = asyncio.create_task(model.complete(request()))
+        while not server.seen:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        model.close()
+        return await asyncio.wait_for(asked, 20)
+
+    busy = Answer(status=503, headers={"Retry-After": "60"})
+    with serve(busy) as server, pytest.raises(ModelError, match="closed"):
+        asyncio.run(ask_and_close(model_at(server, longest_wait=60.0)))
+    assert len(server.seen) == 1
 
 
 def test_without_the_client_the_extra_is_named(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,7 +15,9 @@ import pytest
 
 import safegym
 from safegym import content
-from safegym.errors import ContentError, IdentityError, RunFolderError, UnknownNameError
+from safegym.engines.base import Candidate
+from safegym.engines.worker import pack
+from safegym.errors import ContentError, IdentityError, MissingExtraError, RunFolderError, UnknownNameError
 from safegym.graders import grade
 from safegym.log import open_run
 from safegym.plan import make_plan
@@ -235,6 +238,59 @@ def test_results_become_a_frame(tmp_path: Path) -> None:
     assert len(frame) == 8
     assert set(frame.stakes) == {"human", "control"}
     assert frame.pragmatism.min() == 1
+
+
+def test_without_pandas_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = run("night_porters", "idle", out=tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r"safegym-tradeoffs\[plots\]"):
+        results.to_pandas()
+
+
+def test_seeds_may_come_one_by_one() -> None:
+    plan = make_plan("night_porters", seeds=iter(range(2)), repeats=2)
+    assert [(job.seed, job.repeat) for job in plan.jobs] == [(0, 0), (1, 0), (0, 1), (1, 1)]
+
+
+def test_a_run_can_be_made_where_a_loop_runs_already(tmp_path: Path) -> None:
+    async def in_a_notebook() -> tuple[int, list[str]]:
+        results = run("night_porters", "oracle", seeds=range(2), out=tmp_path / "run")
+        agent, scenario = content.find_agent("oracle"), content.find_scenario("night_porters")
+        return len(results.episodes), check_agent(agent, scenario)
+
+    assert asyncio.run(in_a_notebook()) == (2, [])
+
+
+def test_an_interrupt_of_the_one_that_waits_cancels_what_runs(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, os, signal\nfrom safegym.loops import run_to_end\n"
+        "async def inner():\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    try: await asyncio.sleep(60)\n"
+        "    except asyncio.CancelledError: print('cancelled'); raise\n"
+        "async def outer():\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "    run_to_end(inner())\n"
+        "try: asyncio.run(outer())\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT)
+    assert done.stdout == "cancelled\ninterrupted\n", done.stderr
+
+
+def test_an_agent_takes_texts_that_no_path_could_be(tmp_path: Path) -> None:
+    file = tmp_path / "wordy.py"
+    file.write_text(
+        "from safegym.records import Turn\n"
+        "class Agent:\n"
+        "    def __init__(self, words='y' * 9000): pass\n"
+        "    def start(self, brief, tools, seed): pass\n"
+        "    async def act(self, observation): return Turn()\n",
+        "utf-8",
+    )
+    for words in ("Be careful. " * 999, "\0", ""):
+        assert run("night_porters", str(file), limit=1, out=tmp_path / str(len(words)), words=words).episodes
+        assert pack(Candidate(str(file), {"words": words}), file).paths == ()
 
 
 def test_graders_are_pure(tmp_path: Path) -> None:

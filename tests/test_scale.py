@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from safegym.agent import load_examinee
 from safegym.engines import open_engine
 from safegym.engines.base import Candidate
 from safegym.engines.cluster import QUIET, lay_out
-from safegym.engines.worker import Shipment, Worker, pack
+from safegym.engines.worker import Shipment, Worker, pack, portable
 from safegym.episodes import Terms
 from safegym.errors import ContentError, EngineError, MissingExtraError, ModelError, SafegymError, UnknownNameError
 from safegym.log import open_run
@@ -167,6 +168,43 @@ def test_a_model_that_stops_reaches_the_user_as_it_does_here(cluster, tmp_path: 
         assert type(raised.value) is ModelError
 
 
+def test_an_error_of_an_agents_own_reaches_the_user_as_the_nearest_of_safegyms(cluster, tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from safegym.errors import ModelError\n"
+        "class LostError(ModelError):\n"
+        "    def __init__(self, host, port): super().__init__(f'{host}:{port} went away')\n"
+        "class Agent:\n"
+        "    def start(self, brief, tools, seed): pass\n"
+        "    async def act(self, observation): raise LostError('here', 1)\n",
+        "utf-8",
+    )
+    with pytest.raises(ModelError, match="^here:1 went away$"):
+        run("night_porters", str(file), out=tmp_path / "run", engine="ray", workers=1)
+
+
+def test_an_engine_plays_again_and_nothing_in_other_loops(cluster, tmp_path: Path) -> None:
+    plan = make_plan("night_porters", seeds=range(4))
+    kept = []
+    with open_engine("ray", Candidate(agent_file(tmp_path, "await asyncio.sleep(0.05)"), {}), parallel=2) as engine:
+        terms = Terms(make_identity(plan, engine.profile))
+        for jobs in (plan.jobs[:2], (), plan.jobs[2:]):
+            asyncio.run(engine.play(jobs, terms, lambda played: kept.append(played.episode.seed)))
+    assert sorted(kept) == [0, 1, 2, 3]
+
+
+def test_a_cluster_without_room_is_told(cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr("safegym.engines.ray.PATIENCE", 1.0)
+    others = [ray.remote(num_cpus=1)(dict).remote() for _ in range(int(ray.cluster_resources()["CPU"]))]
+    ray.get([each.__ray_ready__.remote() for each in others])
+    with pytest.raises(EngineError, match=r"within 1 s: each needs 1 processors and 0 GPUs, and free are none"):
+        run("night_porters", "oracle", out=tmp_path / "run", engine="ray")
+    for each in others:
+        ray.kill(each)
+
+
 def test_what_is_wrong_with_an_agent_is_told_before_anything_is_written(cluster, tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("import nothing_of_the_kind", "utf-8")
@@ -210,7 +248,8 @@ def test_a_replica_that_differs_is_refused(cluster, tmp_path: Path) -> None:
         run("night_porters", str(file), out=tmp_path / "run", **work)
 
 
-def test_an_interrupted_run_ends_its_workers_and_keeps_its_episodes(cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_ends_its_workers_and_keeps_its_episodes(cluster, tmp_path: Path, sent: int) -> None:
     folder, agent = tmp_path / "run", agent_file(tmp_path, "await asyncio.sleep(0.1)")
     command = [sys.executable, "-m", "safegym.cli", "run", "night_porters", "--agent", agent, "--seeds", "0-11",
                "--out", str(folder), "--json"]  # fmt: skip
@@ -222,7 +261,7 @@ def test_an_interrupted_run_ends_its_workers_and_keeps_its_episodes(cluster, tmp
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (not file.exists() or file.read_bytes().count(b"\n") < 3):
         time.sleep(0.02)
-    started.send_signal(signal.SIGINT)
+    started.send_signal(sent)
     _, told = started.communicate(timeout=30)
     assert started.returncode == 130
     assert told.decode().startswith("Interrupted; the finished episodes are kept")
@@ -344,7 +383,22 @@ def test_errors_survive_the_way_from_a_worker() -> None:
     plain = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, SafegymError)]
     samples += [each("what happened") for each in plain if each not in {type(sample) for sample in samples}]
     for error in samples:
+        assert portable(error) is error
         again = pickle.loads(pickle.dumps(error))
         assert type(again) is type(error)
         assert str(again) == str(error)
         assert vars(again) == vars(error)
+
+
+def test_errors_that_would_not_survive_it_become_the_nearest_that_do() -> None:
+    class OwnError(ModelError):
+        pass
+
+    class NamedError(UnknownNameError):
+        pass
+
+    own, named = OwnError("gone"), NamedError("agent", "x", ["y"])
+    own.lock = threading.Lock()
+    for error, nearest in ((own, ModelError), (named, SafegymError)):
+        assert type(portable(error)) is nearest
+        assert str(portable(error)) == str(error)

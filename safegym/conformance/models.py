@@ -16,6 +16,7 @@ from safegym.agent import AgentFile, ToolCallingAgent
 from safegym.conformance.kit import tools
 from safegym.conformance.schemas import validates
 from safegym.errors import ModelError
+from safegym.loops import run_to_end
 from safegym.models.base import Message, Model, ModelReply, ModelRequest
 from safegym.models.prompts import tool_prompt
 from safegym.records import Observation, ParseStatus, Record, ToolCall, Turn
@@ -122,7 +123,7 @@ def check_model(
         notes.append(f"Constrained replies are written as the template teaches, {own}, so only free ones were asked.")
     else:
         modes += ["constrained", "required"]
-    asked = asyncio.run(_ask_all(model, dialect or own, modes, max_tokens, tell))
+    asked = run_to_end(_ask_all(model, dialect or own, modes, max_tokens, tell))
     problems += [_problem(each) for each in asked if not each.sound]
     return ModelCheck(model.name, dialect or own, model.traits.native_tools, notes, asked, problems)
 

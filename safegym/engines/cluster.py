@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,9 +94,23 @@ def connected() -> Iterator[Any]:
     except (OSError, RuntimeError, ValueError) as error:
         raise EngineError(f"the Ray cluster at {address!r} cannot be reached: {error}") from error
     try:
-        yield ray
+        with _ended_in_order():
+            yield ray
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end a run as an interrupt does; Ray prints its stack there."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str) -> None:

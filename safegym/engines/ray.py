@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any
 
@@ -19,11 +19,14 @@ from safegym.engines.cluster import Layout, connected, lay_out, resources
 from safegym.engines.worker import Loaded, Shipment, Worker, pack
 from safegym.episodes import Terms
 from safegym.errors import EngineError, SafegymError
+from safegym.loops import run_to_end
 from safegym.models import compute_fields
 from safegym.plan import Job
 
 TRIES = 3
 """How often a job may lose its worker, and an agent be loaded in vain, before that is the job's or agent's fault."""
+PATIENCE = 120.0
+"""Seconds that the cluster has to start the first worker in; without room for one, Ray waits for ever."""
 TOLD = 300
 """How many characters are told of what Ray says of a lost worker."""
 
@@ -43,7 +46,6 @@ class _Seat:
     load: int = 0
     alone: bool = False
     """Whether the one episode that it plays is to have no company."""
-    vacant: asyncio.Event = field(default_factory=asyncio.Event)
 
     def takes(self, alone: bool) -> bool:
         """Whether there is room for another episode."""
@@ -62,16 +64,19 @@ class RayEngine:
 
     def __init__(self, ray: Any, shipment: Shipment, layout: Layout, parallel: int) -> None:  # noqa: ANN401
         count = min(layout.workers, max(1, parallel))
-        self.ray, self.shipment = ray, shipment
+        self.ray, self.shipment, self.layout = ray, shipment, layout
         self.seats = [_Seat(max(1, (parallel + index) // count)) for index in range(count)]
         resources = {"num_cpus": layout.cpus, "num_gpus": layout.gpus, "max_restarts": 0}
         self._actors = ray.remote(Worker).options(max_concurrency=self.seats[-1].slots + 1, **resources)
-        self._changed = asyncio.Condition()
         self._told = {"run_engine": "ray", "workers": count, "ray": ray.__version__}
 
     async def open(self) -> None:
-        """Let the first worker load the agent and say who it is."""
-        self.first = await self._hire(self.seats[0])
+        """Let the first worker load the agent and say who it is.
+
+        Raises:
+            EngineError: If the cluster has no room for it, or it dies.
+        """
+        self.first = await self._hire(self.seats[0], PATIENCE)
         self.seats[0].ready = True
         found = self.first.profile
         self.profile = Profile(found.identity, found.protocol, {**found.describe, **self._told})
@@ -84,7 +89,10 @@ class RayEngine:
 
     async def play(self, jobs: Sequence[Job], terms: Terms, keep: Keep) -> None:
         """Play every job once."""
+        if not jobs:
+            return
         gate = asyncio.Semaphore(sum(seat.slots for seat in self.seats))
+        self._changed = asyncio.Condition()  # it belongs to one loop, and each run has its own
 
         async def play(job: Job) -> None:
             async with gate:
@@ -119,30 +127,40 @@ class RayEngine:
             if not seat.ready:
                 self._compare(await self._hire(seat))
                 seat.ready = True
-                async with self._changed:
-                    self._changed.notify_all()
-            await seat.vacant.wait()
-            seat.vacant.clear()
+            async with self._changed:
+                self._changed.notify_all()
+                await self._changed.wait_for(lambda: not seat.ready)
 
-    async def _hire(self, seat: _Seat) -> Loaded:
-        """Put a new worker into a seat and let it load the agent."""
+    async def _hire(self, seat: _Seat, patience: float | None = None) -> Loaded:
+        """Put a new worker into a seat and let it load the agent; it has to start within so many seconds."""
         for _ in range(TRIES):
             seat.actor = self._actors.remote()
             try:
+                async with asyncio.timeout(patience):
+                    await self._answer(seat.actor.__ray_ready__.remote())
                 loaded: Loaded = await self._answer(seat.actor.load.remote(self.shipment))
             except _LostError as error:
                 last = error
+            except TimeoutError:
+                raise EngineError(self._crowded()) from None
             else:
                 return loaded
         name = self.shipment.candidate.name
         raise EngineError(f"{TRIES} workers in a row died while they loaded the agent {name!r}: {last}")
+
+    def _crowded(self) -> str:
+        """Why no worker has started."""
+        free = {name: amount for name, amount in self.ray.available_resources().items() if name in ("CPU", "GPU")}
+        return (
+            f"no worker has started on the Ray cluster within {PATIENCE:g} s: each needs {self.layout.cpus} processors "
+            f"and {self.layout.gpus} GPUs, and free are {free or 'none'}; more --workers need less each"
+        )
 
     def _vacate(self, seat: _Seat, actor: Any) -> None:  # noqa: ANN401 - an actor's handle
         """Let a lost worker go, once for all episodes that were on it."""
         if seat.ready and seat.actor is actor:
             self.ray.kill(actor)  # it may be out of reach and alive
             seat.ready = False
-            seat.vacant.set()
 
     def _compare(self, loaded: Loaded) -> None:
         """Refuse a replica that is not the first one's equal."""
@@ -196,7 +214,7 @@ def open_engine(agent: Candidate | Examinee, parallel: int, workers: int | None)
     with connected() as ray:
         engine = RayEngine(ray, shipment, lay_out(resources(ray), workers, gpu=gpu), parallel)
         try:
-            asyncio.run(engine.open())
+            run_to_end(engine.open())
             yield engine
         finally:
             engine.close()

@@ -6,15 +6,19 @@ Errors of ours are returned and not raised, so that they reach the driver as the
 from __future__ import annotations
 
 import os
+import pickle
 import socket
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from pydantic import JsonValue
 
 from safegym import __version__
 from safegym.agent import Examinee, load_examinee
+from safegym.content import named_path
 from safegym.engines.base import Candidate, Profile, profile_of
 from safegym.episodes import Played, Terms, play_episode
 from safegym.errors import ContentError, EngineError, SafegymError
@@ -63,7 +67,7 @@ class Worker:
         try:
             self.examinee = self._load(shipment)
         except SafegymError as error:
-            return error
+            return portable(error)
         return Loaded(self.node, __version__, profile_of(self.examinee))
 
     async def play(self, job: Job, terms: Terms) -> Played | SafegymError:
@@ -73,7 +77,7 @@ class Worker:
             self._check_shell(terms.identity)
             played = await play_episode(job, self.examinee, terms)
         except SafegymError as error:
-            return error
+            return portable(error)
         where: dict[str, JsonValue] = {"node": self.node, "process": os.getpid()}
         return replace(played, timing=played.timing | where)
 
@@ -90,7 +94,7 @@ class Worker:
             os.chdir(shipment.folder)
         name, parameters = shipment.candidate.name, shipment.candidate.parameters
         for parameter in shipment.paths:
-            if not Path(str(parameters[parameter])).exists():
+            if not named_path(str(parameters[parameter])):
                 missing = f"expected {parameters[parameter]!r} on every node, found none on {self.node}"
                 raise ContentError(shipment.file, parameter, missing)
         if shipment.file.is_file() and shipment.file.read_bytes() == shipment.content:
@@ -99,6 +103,19 @@ class Worker:
             copy = Path(folder) / shipment.file.name
             copy.write_bytes(shipment.content)
             return load_examinee(name, copy, **parameters)
+
+
+def portable(error: SafegymError) -> SafegymError:
+    """The error where another process can read it, else its words as an error of safegym's nearest class."""
+    try:
+        if str(pickle.loads(pickle.dumps(error))) == str(error):
+            return error
+    except Exception:  # an agent's own class may fail as it likes
+        pass
+    for kind in (each for each in type(error).__mro__ if each.__module__.startswith("safegym.")):
+        with suppress(TypeError):  # it takes more than words
+            return cast(SafegymError, kind(str(error)))
+    return SafegymError(str(error))
 
 
 def pack(candidate: Candidate, file: Path) -> Shipment:
@@ -113,5 +130,5 @@ def pack(candidate: Candidate, file: Path) -> Shipment:
     except OSError as error:
         raise ContentError(file, "", f"cannot be read: {error.strerror}") from None
     named = {key: value for key, value in candidate.parameters.items() if isinstance(value, str) and value}
-    paths = tuple(key for key, value in named.items() if Path(value).exists())
+    paths = tuple(key for key, value in named.items() if named_path(value))
     return Shipment(candidate, file, content, Path.cwd(), paths)

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, JsonValue, field_validator
 
 from safegym.errors import ModelError, hint
+from safegym.loops import run_to_end
 from safegym.models.base import ModelReply, ModelRequest, ModelTraits, TransientModelError
 from safegym.models.transport import (
     CHAT,
     LOCAL,
     AttemptFailedError,
     Connections,
+    Line,
     Patience,
     TooLongError,
     address,
@@ -35,6 +37,8 @@ from safegym.models.transport import (
     key_from,
     parsed,
     read_body,
+    secrets_of,
+    trusted,
     words,
 )
 from safegym.models.wire import Assembled, UnreadableReplyError, read_reply, request_body
@@ -65,6 +69,7 @@ _MOST_OF_AN_ERROR = 1 << 16
 _SESSIONS = 4096
 _AROUND = 12
 """Characters that a template writes around a message."""
+_WITHHELD = ", which is sent over https or to this machine alone: name another one in key_env"
 _LONGER = 1.25
 """How much longer a prompt is believed to be after the server has found it too long."""
 _PIECES, _SLACK = 8, 64
@@ -80,7 +85,8 @@ class Compute(Record):
     base_url: str = ""
     """Where the server is, up to `/v1`; by default `SAFEGYM_BASE_URL`, else http://127.0.0.1:8000/v1."""
     key_env: str = DEFAULT_KEY
-    """The environment variable that holds the key; without one, none is sent."""
+    """The environment variable that holds the key, which is sent to `base_url`; without one, none is sent. The default
+    one is sent over https or to this machine alone: a server elsewhere without https needs a variable of its own."""
     native_tools: bool = True
     """Whether the server is given the tools; otherwise the prompt lists them, and calls are read from the text."""
     context: int | None = Field(default=None, gt=0)
@@ -141,10 +147,12 @@ class OpenAIModel:
         httpx = httpx_library()
         given = compute.base_url or os.environ.get(BASE_URL) or LOCAL
         url, user, self._shown = address(given)
-        key = key_from(compute.key_env, required=compute.key_env != DEFAULT_KEY)
+        default = compute.key_env == DEFAULT_KEY
+        withheld = default and not trusted(url)
+        key = "" if withheld else key_from(compute.key_env, required=not default)
         self._compute, self._url = compute, url
-        self._has_key = bool(key)
-        self._secrets = tuple(each for each in (key, *user) if len(each) > 3)
+        self._missing = "" if key else _WITHHELD if withheld else ", which is not set"
+        self._secrets = secrets_of(key, user, url)
         waits = httpx.Timeout(compute.read_timeout, connect=compute.connect_timeout, pool=None)
         settings: dict[str, Any] = {
             "headers": {"Authorization": f"Bearer {key}"} if key else {},
@@ -184,8 +192,8 @@ class OpenAIModel:
             raise ModelError(f"{self.name}: a server can neither constrain replies nor score options")
         started = time.perf_counter()
         try:
-            async with self._connections.open() as (client, gate):
-                reply, attempts = await self._insist(client, gate, request)
+            async with self._connections.open() as line:
+                reply, attempts = await self._insist(line, request)
         except TooLongError as error:
             self._learn(request, _LONGER * self.count(request))
             raise TooLongError(self._tell(error)) from None
@@ -203,17 +211,15 @@ class OpenAIModel:
         """Cut the connections; requests in flight fail with a `ModelError`."""
         self._connections.close()
 
-    async def _insist(
-        self, client: httpx.AsyncClient, gate: asyncio.Semaphore, request: ModelRequest
-    ) -> tuple[ModelReply, int]:
+    async def _insist(self, line: Line, request: ModelRequest) -> tuple[ModelReply, int]:
         """The reply, and how many attempts it took."""
         body = self._body(request)
         attempt = 0
         while True:
             attempt += 1
             try:
-                async with gate:
-                    return await self._attempt(client, body, request), attempt
+                async with line.gate:
+                    return await self._attempt(line.client, body, request), attempt
             except AttemptFailedError as failure:
                 if self._connections.closed:
                     raise ModelError("the model has been closed") from None
@@ -224,7 +230,7 @@ class OpenAIModel:
                         raise ModelError(f"the last {self._failures} requests failed; {told}") from None
                     raise TransientModelError(told) from None
                 wait = failure.wait
-            await asyncio.sleep(self._patience.pause(attempt, wait, request.seed, request.session))
+            await line.pause(self._patience.pause(attempt, wait, request.seed, request.session))
 
     async def _attempt(
         self, client: httpx.AsyncClient, body: dict[str, JsonValue], request: ModelRequest
@@ -245,7 +251,7 @@ class OpenAIModel:
         try:
             return read_reply(data)
         except (UnreadableReplyError, RecursionError) as error:
-            raise AttemptFailedError(str(error)) from None
+            raise AttemptFailedError(words(str(error), self._secrets)) from None
 
     async def _exchange(
         self, client: httpx.AsyncClient, body: dict[str, JsonValue], pieces: Assembled, most: int
@@ -292,8 +298,7 @@ class OpenAIModel:
 
     def _advice(self, status: int, said: str, body: Mapping[str, JsonValue]) -> str:
         if status in (401, 403):
-            missing = "" if self._has_key else ", which is not set"
-            return f"; the key is read from the environment variable {self._compute.key_env}{missing}"
+            return f"; the key is read from the environment variable {self._compute.key_env}{self._missing}"
         if status == 404 and self._listed and self.name not in self._listed:
             return f"; of the models that the server lists, {hint(self.name, self._listed)}"
         if status == 404:
@@ -343,27 +348,36 @@ class OpenAIModel:
     def _list_models(self, settings: dict[str, Any]) -> dict[str, dict[str, JsonValue]]:
         """What the server lists, by name; nothing where it lists none."""
         httpx = httpx_library()
-        url = self._url.copy_with(path=self._url.path.removesuffix(CHAT) + "/models")
         try:
-            with httpx.Client(**settings) as client:
-                response = client.get(url, timeout=self._compute.connect_timeout)
+            status, body = run_to_end(self._fetch_models(settings))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ModelError(
                 f"no server answers at {self._shown}: {hidden(str(error), self._secrets)}; start one, "
                 f"for example with `vllm serve`, or give another base_url or {BASE_URL}"
             ) from None
-        except httpx.HTTPError:
+        except (httpx.HTTPError, TimeoutError):
             return {}
-        if response.status_code == 401:
-            said = words(response.content, self._secrets)
+        if status == 401:
+            said = words(body, self._secrets)
             raise ModelError(f"{self._shown} refuses requests: 401 {said}{self._advice(401, said, {})}")
         try:
-            told = response.json()
+            told = json.loads(body)
         except (ValueError, RecursionError):
             return {}
         entries = told.get("data") if isinstance(told, dict) else None
         listed = [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
         return {each["id"]: each for each in listed if isinstance(each.get("id"), str)}
+
+    async def _fetch_models(self, settings: dict[str, Any]) -> tuple[int, bytes]:
+        """Status and body of the server's list of models, which may take twice as long as a connection."""
+        url = self._url.copy_with(path=self._url.path.removesuffix(CHAT) + "/models")
+        seconds = self._compute.connect_timeout
+        async with (
+            asyncio.timeout(2 * seconds),
+            httpx_library().AsyncClient(**settings) as client,
+            client.stream("GET", url, timeout=seconds) as response,
+        ):
+            return response.status_code, await read_body(response)
 
     def _describe(self) -> dict[str, JsonValue]:
         compute = self._compute

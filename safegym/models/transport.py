@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import ipaddress
 import json
 import os
 import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from safegym.errors import ContentError, MissingExtraError, ModelError
 from safegym.models.base import TransientModelError
@@ -29,6 +30,8 @@ MOST_BYTES = 1 << 26
 """The most that is read of one response."""
 _TOLD = 300
 """The most characters of a server's words in an error."""
+_SHORTEST = 3
+"""The most characters of what is too short for a secret, and stands in many a word."""
 _AGAIN = {408, 409, 425, 429}
 _LONG = re.compile(
     r"context[ _-]?(?:length|size|window|limit)|(?:prompt|input|request|messages?)\b.{0,40}\btoo (?:long|large|many)"
@@ -159,6 +162,7 @@ def address(url: str) -> tuple[httpx.URL, tuple[str, str] | tuple[()], str]:
     expected = f"expected a URL such as {LOCAL}"
     try:
         given, shown = httpx.URL(url), public_url(url)
+        given.raw_host.decode("ascii").encode("idna")  # as it is written when the host is looked up
     except (httpx.InvalidURL, ValueError):
         raise ContentError("compute", "base_url", f"{expected}, got something else") from None
     if given.scheme not in ("http", "https") or not given.host:
@@ -178,10 +182,28 @@ def key_from(variable: str, *, required: bool) -> str:
         raise ContentError("compute", "key_env", "expected the name of an environment variable, never the key itself")
     key = os.environ.get(variable, "").strip()
     if required and not key:
-        raise ModelError(f"the environment variable {variable}, which key_env names, is not set")
+        told = variable if variable.isupper() else "***"  # it may be the key itself
+        raise ModelError(f"the environment variable {told}, which key_env names, is not set")
     if not (key.isascii() and key.isprintable()):
         raise ModelError(f"the environment variable {variable} holds characters that no key has")
     return key
+
+
+def trusted(url: httpx.URL) -> bool:
+    """Whether a key that was not meant for one server alone may be sent there: over https, or to this machine."""
+    if url.scheme == "https" or url.host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(url.host).is_loopback
+    except ValueError:
+        return False
+
+
+def secrets_of(key: str, user: Iterable[str], url: httpx.URL) -> tuple[str, ...]:
+    """What must not be told: a key, a user and password, and the values of a URL's query, the longest first."""
+    query = url.query.decode("ascii")
+    values = [value for _, value in parse_qsl(query)] + [part.partition("=")[2] for part in query.split("&")]
+    return tuple(sorted({each for each in (key, *user, *values) if len(each) > _SHORTEST}, key=len, reverse=True))
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:
@@ -246,10 +268,26 @@ def httpx_library() -> Any:  # noqa: ANN401 - a module
 
 
 @dataclass(slots=True)
-class _Held:
+class Line:
+    """What the requests of one event loop share.
+
+    Attributes:
+        client: Sends them.
+        gate: What each attempt passes.
+        users: How many requests are in flight.
+        closing: Set when no further attempt may be made.
+    """
+
     client: httpx.AsyncClient
     gate: asyncio.Semaphore
     users: int = 0
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before another attempt, but not for one that will not be made."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
 
 
 @dataclass(slots=True)
@@ -267,19 +305,19 @@ class Connections:
     concurrency: int
     settings: Mapping[str, Any] = field(repr=False)
     closed: bool = False
-    _held: dict[asyncio.AbstractEventLoop, _Held] = field(default_factory=dict, repr=False)
+    _held: dict[asyncio.AbstractEventLoop, Line] = field(default_factory=dict, repr=False)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Semaphore]]:
-        """The client of the running loop, and the gate that each attempt passes."""
+    async def open(self) -> AsyncIterator[Line]:
+        """The line of the running loop."""
         loop = asyncio.get_running_loop()
         if loop not in self._held:
             client = httpx_library().AsyncClient(**self.settings)
-            self._held[loop] = _Held(client, asyncio.Semaphore(self.concurrency))
+            self._held[loop] = Line(client, asyncio.Semaphore(self.concurrency))
         held = self._held[loop]
         held.users += 1
         try:
-            yield held.client, held.gate
+            yield held
         finally:
             held.users -= 1
             if not held.users:
@@ -287,8 +325,9 @@ class Connections:
                 await held.client.aclose()
 
     def close(self) -> None:
-        """Cut the connections; requests in flight fail."""
+        """Cut the connections; requests in flight fail, and those that pause before a retry."""
         self.closed = True
         for loop, held in list(self._held.items()):
             if loop.is_running():
+                loop.call_soon_threadsafe(held.closing.set)
                 asyncio.run_coroutine_threadsafe(held.client.aclose(), loop)

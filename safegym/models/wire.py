@@ -20,13 +20,16 @@ from safegym.records import ParseStatus, Served, ToolCall, Usage
 
 _CUT = {"length", "max_tokens", "model_length"}
 _FILTERED = "content_filter"
+_FAILED = "error"
 _THOUGHTS = {"thinking", "reasoning"}
+NO_REPLY = "(no reply)"
+"""What stands for an assistant's message without words and calls, which some servers refuse."""
 _LARGEST_ID = 2**31
 _LARGEST_COUNT = 2**53
 
 
 class UnreadableReplyError(Exception):
-    """A reply that holds no message."""
+    """A reply that holds no message, or one that broke off with an error."""
 
 
 # -------------------------------------------------------------------------------------------------------- the request
@@ -59,6 +62,8 @@ def _message(message: Message) -> dict[str, JsonValue]:
     sent: dict[str, JsonValue] = {"role": message["role"], "content": message.get("content") or ""}
     if calls := message.get("tool_calls"):
         sent |= {"content": sent["content"] or None, "tool_calls": [_sent_call(each) for each in calls]}
+    elif message["role"] == "assistant":
+        sent["content"] = sent["content"] or NO_REPLY
     if message["role"] == "tool":
         sent["tool_call_id"] = message.get("tool_call_id", "")
     return sent
@@ -81,11 +86,13 @@ def read_reply(data: object) -> ModelReply:
     and the text is still to be parsed. A reply that was filtered, or that is a `refusal`, has the status `refused`.
 
     Raises:
-        UnreadableReplyError: If there is no message in it.
+        UnreadableReplyError: If there is no message in it, or the server says that it broke off.
     """
     whole = _mapping(data)
     choice = _choice(whole)
     finish, message = choice.get("finish_reason"), choice.get("message")
+    if finish == _FAILED or choice.get("error"):
+        raise UnreadableReplyError(f"the reply broke off: {_dumped(choice.get('error') or finish)}")
     if not isinstance(message, dict):
         if finish != _FILTERED:
             raise UnreadableReplyError(f"expected a message in the first choice, got {_short(message)}")
@@ -258,6 +265,7 @@ class Assembled:
     pieces: int = 0
     characters: int = 0
     _words: dict[str, str] = field(default_factory=dict)
+    _error: object = None
     _calls: list[dict[str, Any]] = field(default_factory=list)
     _whole: dict[str, Any] = field(default_factory=dict)
     _token_ids: list[Any] = field(default_factory=list)
@@ -274,6 +282,7 @@ class Assembled:
             self.pieces += self.characters > before
             self._token_ids += _listed(choice.get("token_ids"))
             self._logprobs += _listed(_mapping(choice.get("logprobs")).get("content"))
+            self._error = choice.get("error") or self._error
             if isinstance(choice.get("finish_reason"), str):
                 self.finish = choice["finish_reason"]
 
@@ -285,7 +294,7 @@ class Assembled:
     def whole(self) -> dict[str, Any]:
         """The reply as a server sends it that does not stream."""
         message = {**self._words, "tool_calls": [{"function": each} for each in self._calls]}
-        choice = {"message": message, "finish_reason": self.finish, "token_ids": self._token_ids}
+        choice = {"message": message, "finish_reason": self.finish, "error": self._error, "token_ids": self._token_ids}
         return {**self._whole, "choices": [{**choice, "logprobs": {"content": self._logprobs}}]}
 
     def _take(self, delta: Mapping[str, Any]) -> None:
