@@ -693,11 +693,12 @@ def flaky(body, number):
 def test_a_run_over_a_flaky_server_finishes_and_tells_how_every_turn_went(tmp_path, stream):
     with serve(flaky) as server:
         examinee = player(server, retries=1, stream=stream, price_prompt=1.0)
+        arms = {"stakes": ("human", "control")}
         results = safegym.run(
-            "night_porters", examinee, arms={"stakes": ("human", "control")}, seeds=range(4), out=tmp_path, limit=6
+            "night_porters", examinee, arms=arms, seeds=range(6), limit=6, questions=False, parallel=1, out=tmp_path
         )
     turns = [turn for episode in results.episodes for turn in episode.turns]
-    assert len(results.episodes) == len(results.grades) == 8
+    assert len(results.episodes) == len(results.grades) == 12
     for episode in results.episodes:
         assert bool(episode.endings["agent"].error) == bool(episode.turns[-1].error), "an ending is the agent's own"
     assert {turn.status for turn in turns} >= {"valid", "malformed", "truncated", "refused", "none"}

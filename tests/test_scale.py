@@ -179,7 +179,7 @@ def test_an_error_of_an_agents_own_reaches_the_user_as_the_nearest_of_safegyms(c
         "    async def act(self, observation): raise LostError('here', 1)\n",
         "utf-8",
     )
-    with pytest.raises(ModelError, match="^here:1 went away$"):
+    with pytest.raises(ModelError, match=r"^here:1 went away$"):
         run("night_porters", str(file), out=tmp_path / "run", engine="ray", workers=1)
 
 
