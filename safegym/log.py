@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 from safegym.errors import IdentityError, RunFolderError
 from safegym.records import SCHEMA_VERSION, Episode, Grade, Identity, Record, TokenTrace
 
-RUN, EPISODES, TIMINGS, GRADES, REPORT = "run.json", "episodes.jsonl", "timings.jsonl", "grades.jsonl", "report"
+RUN, EPISODES, TIMINGS, GRADES = "run.json", "episodes.jsonl", "timings.jsonl", "grades.jsonl"
 TOKENS = "tokens"
 _TRACE = {"prompt": np.int32, "completion": np.int32, "logprobs": np.float32}
 
@@ -124,7 +124,9 @@ def open_run(path: str | Path) -> RunFolder:
     folder = Path(path)
     file = folder / RUN
     if not file.is_file():
-        raise RunFolderError(f"{folder} is not a run folder: expected {RUN} in it")
+        inside = sorted(str(each.parent) for each in folder.glob(f"*/{RUN}"))
+        near = f"; there are runs in it: {', '.join(inside[:5])}" if inside else ""
+        raise RunFolderError(f"{folder} is not a run folder: expected {RUN} in it{near}")
     try:
         header = RunHeader.model_validate_json(file.read_bytes())
     except ValidationError:

