@@ -159,4 +159,6 @@ def test_options_that_do_not_go_together_are_refused(arguments, message):
 def test_a_parser_that_fails_ends_the_command_with_1(monkeypatch):
     monkeypatch.setattr("safegym.conformance.check_parser", lambda chosen: check_parser(lambda *given: [], chosen))
     done = invoke("tools", "--dialect", "glm")
-    assert done.exit_code == 1 and "0 of" not in done.stdout
+    wrong = sum(bool(each.calls) for each in completions("glm"))
+    assert 0 < wrong < len(completions("glm"))
+    assert done.exit_code == 1 and f"{len(completions('glm'))} completions, {wrong} read wrongly" in done.stdout

@@ -155,6 +155,46 @@ def test_reasoning_is_told_apart(text, parts):
     assert split_reasoning(text) == parts
 
 
+@pytest.mark.parametrize(
+    ("text", "dialect", "parts"),
+    [
+        ("[1] says no.</think>yes", "hermes", ("[1] says no.", "yes")),
+        ('{"tool":"look"}, perhaps?</think>\nno', "json", ('{"tool":"look"}, perhaps?', "no")),
+        ("<tool_call>look</tool_call>?</think>no", "", ("<tool_call>look</tool_call>?", "no")),
+        ("<think>[1]</think>yes", "hermes", ("[1]", "yes")),
+        ("```\nlook()\n```", "glm", ("```\nlook()\n```", "")),
+        ("{}[/THINK]yes", "mistral", ("{}", "yes")),
+        ("{}<|end|><|start|>assistant<|channel|>final<|message|>yes", "harmony", ("{}", "yes")),
+    ],
+)
+def test_reasoning_that_the_prompt_opened_ends_at_its_mark(text, dialect, parts):
+    assert split_reasoning(text, dialect, opened=True) == parts
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        ("json", '{"tool": "read_file", "arguments": {"path": "\\ud800"}}'),
+        ("hermes", '<tool_call>{"name": "read_file", "arguments": "{\\"path\\": \\"\\\\ud800\\"}"}</tool_call>'),
+        ("pythonic", '[read_file(path="\\ud800")]'),
+        ("glm", "<tool_call>read_file\n<arg_key>path</arg_key>\n<arg_value>\ud800</arg_value>\n</tool_call>"),
+        ("gemma", "<start_function_call>call:read_file{path:<escape>\ud800<escape>}<end_function_call>"),
+    ],
+)
+def test_what_is_read_can_be_written_to_a_log(dialect, text):
+    parsed = parse(text, dialect, TOOLS)
+    assert [call.model_dump_json() for call in parsed.calls] == ['{"tool":"read_file","arguments":{"path":"?"}}']
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999"])
+@pytest.mark.parametrize(("dialect", "form"), [
+    ("json", '{{"tool":"set","arguments":{{"value":{}}}}}'), ("pythonic", "[set(value={})]"),
+    ("gemma", "<start_function_call>call:set{{value:{}}}<end_function_call>"),
+])  # fmt: skip
+def test_a_number_that_is_not_finite_is_malformed(dialect, form, number):
+    assert parse(form.format(number), dialect).status == "malformed"
+
+
 # -------------------------------------------------------------------------------------------------- round trips, chaos
 
 KIT = {each.name: each for each in tools()}

@@ -26,9 +26,9 @@ from safegym.dialects.kimi import KIMI
 from safegym.dialects.llama import LLAMA
 from safegym.dialects.minimax import MINIMAX
 from safegym.dialects.mistral import MISTRAL
+from safegym.dialects.prose import declines
 from safegym.dialects.pythonic import PYTHONIC
 from safegym.dialects.qwen_coder import QWEN_CODER
-from safegym.dialects.thinking import split_thinking
 from safegym.errors import UnknownNameError
 from safegym.records import ParseStatus, ToolCall, ToolSpec
 
@@ -45,14 +45,6 @@ DIALECTS: tuple[str, ...] = tuple(sorted(_BY_NAME))
 """The names of all dialects."""
 
 _TOOLS = re.compile(r"\btools\b")
-_REFUSAL = re.compile(
-    r"\b(?:i(?:['’]m| am) (?:very |so |truly |really )?"
-    r"(?:sorry|unable|not able|not comfortable|not willing|not going to)"
-    r"|i (?:can(?:['’]t|not|not)|can not|won['’]t|will not|must decline|have to decline|refuse|decline|am unable)"
-    r"|i(?:['’]d| would) rather not|as an ai\b[^.]*\b(?:can(?:['’]t|not)|unable)"
-    r"|unable to (?:assist|help|comply|fulfill))",
-    re.IGNORECASE,
-)  # fmt: skip
 _SHORTEST_CUT = 3
 """The fewest characters of a cut mark that tell it from prose."""
 
@@ -114,12 +106,12 @@ def parse(
     foreign = False
     if not strict and not found.calls and not found.patched and not (found.open and cut):
         others = [each.read(text, known) for each in _ALL if each is not own]
-        mended = [each for each in others if _names_known(each, known) and each.attempted]
+        mended = [each for each in others if each.attempted and not each.inline and _names_known(each, known)]
         better = next((each for each in mended if each.clean), None if found.attempted or not mended else mended[0])
         found, foreign = (found, False) if better is None else (better, True)
     if found.attempted:
         return _judge(found, foreign=foreign, cut=cut)
-    return Parsed((), text.strip(), "refused" if _REFUSAL.search(text[:400]) else "none")
+    return Parsed((), text.strip(), "refused" if declines(text) else "none")
 
 
 def read(
@@ -135,16 +127,19 @@ def read(
     return replace(parse(reply, dialect, tools, finish, strict=strict), reasoning=reasoning)
 
 
-def split_reasoning(text: str, dialect: str = "") -> tuple[str, str]:
+def split_reasoning(text: str, dialect: str = "", *, opened: bool = False) -> tuple[str, str]:
     """Separate reasoning from a reply: (reasoning, reply).
 
     Args:
         text: The completion.
         dialect: The model's dialect; by default it is told from the text.
+        opened: Whether the prompt ends with the mark that opens the dialect's reasoning, `<think>` by default. What
+            precedes the closing mark is then reasoning, whatever it looks like.
     """
-    if dialect:
-        return find_dialect(dialect).reasoning(text)
-    return harmony.reasoning(text) if harmony.speaks(text) else split_thinking(text)
+    own = find_dialect(dialect or JSON.name)
+    if opened and not text.lstrip().startswith(own.thought[0].strip()):
+        text = own.thought[0] + text
+    return own.reasoning(text) if dialect else harmony.reasoning(text)
 
 
 def _names_known(found: Found, known: Mapping[str, ToolSpec]) -> bool:

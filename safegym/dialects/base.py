@@ -7,11 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from safegym.dialects.prose import followed, mentioned, quoted
 from safegym.dialects.thinking import split_thinking
 from safegym.records import ToolCall, ToolSpec
 
 Tools: TypeAlias = Mapping[str, ToolSpec]
 """The tools on offer by name."""
+ENDS = (
+    "</s>", "<|im_end|>", "<|end|>", "<|endoftext|>", "<|end_of_text|>", "<|eot|>", "<|eot_id|>", "<|eom_id|>",
+    "<|observation|>", "<｜end▁of▁sentence｜>",
+)  # fmt: skip
+"""The tokens that end a reply, which a server may leave in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,7 @@ class Found:
         open: Whether the reply ends inside a call.
         patched: A last call that only lacked its closing brackets: forgotten where the reply was cut.
         rest: The prose around the calls.
+        inline: Whether words follow a call on its line.
     """
 
     calls: tuple[ToolCall, ...] = ()
@@ -33,6 +40,7 @@ class Found:
     open: bool = False
     patched: tuple[ToolCall, ...] = ()
     rest: str = ""
+    inline: bool = False
 
     @property
     def attempted(self) -> bool:
@@ -154,6 +162,7 @@ def read_blocks(
     *,
     frame: Sequence[str] = (),
     stray: Sequence[str] = (),
+    bare: bool = False,
 ) -> Found:
     """Read every marked block of a reply.
 
@@ -164,18 +173,23 @@ def read_blocks(
         tools: The tools on offer.
         frame: What may stand around all blocks, and is no prose.
         stray: What is no prose either, but does not belong outside of a block.
+        bare: Whether the mark belongs to the call itself, so that its sentence may only mention it.
     """
     blocks: list[Block] = []
-    gaps, at = [], 0
+    gaps, at, past = [], 0, 0
     for match in mark.finditer(text):
-        if match.start() < at or _quoted(match, at) or (block := read(match, tools)) is None:
+        if match.start() < past or quoted(text, match.start(), match.end(), past):
+            continue
+        block = read(match, tools)
+        past = block.end if block else past
+        if block is None or (bare and mentioned(text, match.end(), block.end)):
             continue
         blocks.append(block)
         gaps.append(text[at : match.start()])
         at = block.end
     if not blocks:
         return Found()
-    rest = without("".join((*gaps, text[at:])), frame)
+    rest = without("".join((*gaps, text[at:])), (*frame, *ENDS))
     return Found(
         calls=tuple(call for each in blocks for call in each.calls),
         repaired=any(each.repaired for each in blocks) or any(each in rest for each in stray),
@@ -183,6 +197,7 @@ def read_blocks(
         open=blocks[-1].open,
         patched=blocks[-1].patched,
         rest=without(rest, stray),
+        inline=any(followed(gap, 0) for gap in (*gaps[1:], text[at:])),
     )
 
 
@@ -191,12 +206,3 @@ def without(text: str, marks: Sequence[str]) -> str:
     for each in marks:
         text = text.replace(each, "")
     return text
-
-
-def _quoted(mark: re.Match[str], at: int) -> bool:
-    """Whether a mark stands in inline code that begins behind a place: it is only mentioned there."""
-    text = mark.string
-    line = max(text.rfind("\n", 0, mark.start()) + 1, at)
-    before = text[line : mark.start()].replace("```", "")
-    behind = text[mark.end() :].partition("\n")[0].replace("```", "")
-    return before.count("`") % 2 == 1 and "`" in behind

@@ -24,7 +24,7 @@ _BEGUN = re.compile(rf"\s*[\w.-]*(?:<[^>]*|{_SEPARATOR}\s*[\w.-]*\s*(?:`{{0,3}}\
 
 def read(text: str, tools: Tools) -> Found:
     """Every call, in either form."""
-    found = read_blocks(text, _MARK, _block, tools, frame=(_ALL, _DONE, "<｜end▁of▁sentence｜>"))
+    found = read_blocks(text, _MARK, _block, tools, frame=(_ALL, _DONE))
     if not found.attempted and _ALL in text and not text.partition(_ALL)[2].strip():
         return Found(open=True, rest=text.partition(_ALL)[0])
     return found

@@ -1,6 +1,7 @@
-"""Calls as a list behind `<|tool_call|>`: Granite 3.
+"""Calls as a list behind `<|tool_call|>`: Granite 3, Phi-4-mini.
 
 Format: the chat template of ibm-granite/granite-3.3-8b-instruct. Granite 4 writes as Hermes does.
+Phi-4-mini closes the list with `<|/tool_call|>` (the model card of microsoft/Phi-4-mini-instruct).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _BLOCK = json_block()
 
 def read(text: str, tools: Tools) -> Found:
     """Every list."""
-    return read_blocks(text, _MARK, _BLOCK, tools, frame=("<|end_of_text|>",))
+    return read_blocks(text, _MARK, _BLOCK, tools, frame=("<|/tool_call|>",))
 
 
 def write(calls: Sequence[ToolCall]) -> str:

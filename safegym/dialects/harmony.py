@@ -18,7 +18,8 @@ from safegym.dialects.values import dumps, read_values
 from safegym.records import ToolCall
 
 _BEFORE = "<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>"
-_HEADER = r"(?:(?:\s*to=[^<\s]*\s*)?(?:<\|(?:start|channel|constrain)\|>[^<]*)+|\s*to=[^<]*)"
+_TO = r"(?<!\s)\s*to="
+_HEADER = rf"(?:(?:{_TO}[^<\s]{{0,200}}\s*)?(?:<\|(?:start|channel|constrain)\|>[^<]*){{1,4}}|{_TO}[^<]{{0,200}})"
 _MESSAGE = re.compile(rf"({_HEADER})<\|message\|>(.*?)(?=<\|(?:end|call|return|start|channel)\|>|\Z)", re.DOTALL)
 _CUT = re.compile(rf"{_HEADER}(?:<\|?[a-z]*\|?)?\Z")
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]+)")

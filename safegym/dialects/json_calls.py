@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from safegym.dialects.base import Block, Dialect, Form, Found, Json, Tools, read_blocks
+from safegym.dialects.prose import mentioned
 from safegym.dialects.values import all_calls, dumps, read_values
 from safegym.records import ToolCall
 
@@ -19,12 +20,13 @@ _UNFINISHED = re.compile(r"(?:\A|[\s:`])(?:\[\s*)?\{\s*(?:[\"']\w{0,10}[\"']?\s*
 
 def read(text: str, tools: Tools) -> Found:
     """Every object anywhere in the text that has the keys of a call; a reply that is an object was meant as one."""
-    found = read_blocks(text, _OPENING, _block, tools)
+    found = read_blocks(text, _OPENING, _block, tools, bare=True)
     if found.attempted:
         return _unfenced(found)
     if _BARE.match(text):
-        ended = not read_values(text, text.index("{")).open
-        return Found(broken=True, open=not ended, rest=text)
+        at = text.index("{")
+        read = read_values(text, at)
+        return Found() if mentioned(text, at, read.end) else Found(broken=True, open=read.open, rest=text)
     if _UNFINISHED.search(text):
         return Found(open=True, rest=text)
     return Found()

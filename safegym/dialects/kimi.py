@@ -23,7 +23,7 @@ _BEGUN = re.compile(r"[\s\w.:-]*(?:<[^>]*)?\Z")
 
 def read(text: str, tools: Tools) -> Found:
     """Every call."""
-    found = read_blocks(text, _MARK, _block, tools, frame=(_ALL, _DONE, "<|im_end|>"))
+    found = read_blocks(text, _MARK, _block, tools, frame=(_ALL, _DONE))
     if not found.attempted and _ALL in text and not text.partition(_ALL)[2].strip():
         return Found(open=True, rest=text.partition(_ALL)[0])
     return found

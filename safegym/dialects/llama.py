@@ -19,7 +19,7 @@ from safegym.dialects.values import dumps
 from safegym.records import ToolCall
 
 _MARK = re.compile(r"<\|python_(?:tag|start)\|>")
-_FRAME = ("<|python_end|>", "<|eom_id|>", "<|eot_id|>", "<|eot|>")
+_FRAME = ("<|python_end|>",)
 _JSON = json_block()
 
 

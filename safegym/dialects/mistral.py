@@ -22,7 +22,7 @@ _JSON = json_block(stop="[TOOL_CALLS]")
 
 def read(text: str, tools: Tools) -> Found:
     """Both forms, also mixed."""
-    return read_blocks(text, _MARK, _block, tools, frame=("</s>",))
+    return read_blocks(text, _MARK, _block, tools)
 
 
 def write(calls: Sequence[ToolCall]) -> str:

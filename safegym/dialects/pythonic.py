@@ -1,7 +1,8 @@
 """Calls as Python: `[f(a=1), g()]`, Llama 3.2 and 4, Gemma 3 by prompt, ToolACE, Olmo 3.
 
 Format: Meta's prompt formats for Llama 3.2 and Llama 4 ("zero-shot function calling"), where `<|python_start|>` and
-`<|python_end|>` may stand around the list.
+`<|python_end|>` may stand around the list; the chat template of allenai/Olmo-3-7B-Instruct, where each call has a line
+of its own between `<function_calls>` and `</function_calls>`.
 """
 
 from __future__ import annotations
@@ -15,24 +16,25 @@ from typing import Any
 from pydantic import JsonValue
 
 from safegym.dialects.base import Block, Dialect, Form, Found, Literals, Tools, read_blocks, without
-from safegym.dialects.values import dumps, literal, make_call, parse_python
+from safegym.dialects.values import dumps, literal, make_call, parse_python, tool_name
 from safegym.records import ToolCall
 
-_MARK = re.compile(r"(?=\[\s*[A-Za-z_][\w.]*\()|^[ \t]*(?=[A-Za-z_][\w.]*\()", re.MULTILINE)
+_MARK = re.compile(r"(?=\[\s*[A-Za-z_][\w.]*\()|(?:^|<function_calls>)[ \t]*(?=[A-Za-z_][\w.]*\()", re.MULTILINE)
 _NAME = re.compile(r"\[?\s*([A-Za-z_][\w.]*)\(")
 _BEGUN = re.compile(r"\A\s*(?:```\w*\s*)?\[\s*\w*\Z")
+_FRAMED = re.compile(r"<function_calls>\s*\w*\Z")
 _FENCES = re.compile(r"```\w*\s*(?:```|\Z)")
-_FRAME = ("<|python_start|>", "<|python_end|>")
+_FRAME = ("<|python_start|>", "<|python_end|>", "<function_calls>", "</function_calls>")
 _ERRORS = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
 LITERALS = Literals("{key}=", '"{key}": ', ", ", '"', True, ("True", "False", "None"))
 
 
 def read(text: str, tools: Tools) -> Found:
     """Lists of calls, and calls that have a line of their own; only of tools on offer unless they begin the reply."""
-    found = read_blocks(text, _MARK, _block, tools, frame=_FRAME)
+    found = read_blocks(text, _MARK, _block, tools, frame=_FRAME, bare=True)
     if found.attempted:
         return replace(found, rest=_FENCES.sub("", found.rest))
-    return Found(open=True) if _BEGUN.match(without(text, _FRAME)) else Found()
+    return Found(open=True) if _BEGUN.match(without(text, _FRAME)) or _FRAMED.search(text) else Found()
 
 
 def write(calls: Sequence[ToolCall]) -> str:
@@ -61,7 +63,7 @@ def _block(mark: re.Match[str], tools: Tools) -> Block | None:
     if named is None:
         return None
     listed, first = named[0].startswith("["), not without(text[:at], _FRAME).strip("`\n\t python")
-    name = named[1].removesuffix(".call")
+    name = tool_name(named[1].removesuffix(".call"))
     if tools and name not in tools and not (listed and first):
         return None
     return read_at(text, at, tools)
@@ -92,7 +94,7 @@ def _call(node: ast.expr | None, tools: Tools) -> ToolCall | None:
     if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
         return None
     try:
-        name = ast.unparse(node.func).removesuffix(".call")
+        name = tool_name(ast.unparse(node.func).removesuffix(".call"))
         known: Any = tools[name].parameters.get("properties", {}) if name in tools else {}
         if len(node.args) > len(known):
             return None
@@ -146,8 +148,8 @@ def _literal(value: JsonValue) -> str:
 
 PYTHONIC = Dialect(
     name="pythonic",
-    signs=("[func_name1(", "[func_name(", "pythonic"),
-    marks=("<|python_start|>",),
+    signs=("[func_name1(", "[func_name(", "pythonic", "<function_calls>"),
+    marks=("<|python_start|>", "<function_calls>"),
     read=read,
     write=write,
     forms=(Form("[{name}(", ")]", LITERALS),),

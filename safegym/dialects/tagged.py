@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from safegym.dialects.base import Block, Tags, Tools
-from safegym.dialects.values import dumps, make_call, typed
+from safegym.dialects.values import dumps, make_call, tool_name, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Tagged:
 
     def block(self, name: str, text: str, at: int, tools: Tools) -> Block:
         """The call whose arguments begin at a place, each read to its own end: text may hold what looks like tags."""
-        known: Any = tools[name].parameters if name in tools else {}
+        tool = tools.get(tool_name(name))
+        known: Any = tool.parameters if tool else {}
         properties: Mapping[str, Any] = known.get("properties", {})
         arguments: dict[str, JsonValue] = {}
         repaired = False

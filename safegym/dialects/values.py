@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from safegym.records import ToolCall
 
@@ -120,18 +120,28 @@ def literal(node: ast.expr) -> JsonValue:
     raise ValueError("no literal")
 
 
+def tool_name(text: str) -> str:
+    """The name of a tool without the namespace in which some templates list the tools."""
+    return text.strip().removeprefix("functions.")
+
+
 def make_call(name: object, arguments: object) -> ToolCall | None:
-    """A call, its arguments as an object, as JSON text or missing; None if that cannot be."""
+    """A call that can be logged, its arguments as an object, as JSON text or missing; None if that cannot be.
+
+    Numbers have to be finite. Lone surrogates, which no encoding has, become question marks.
+    """
     if isinstance(arguments, str):
         read = read_values(arguments) if arguments.strip() not in ("", "null") else Values(({},), 0)
         arguments = read.values[0] if len(read.values) == 1 and not read.broken else None
         if arguments is None:
             return None
-    if not isinstance(name, str) or not name.strip():
+    if not isinstance(name, str) or not tool_name(name):
         return None
+    call = {"tool": tool_name(name), "arguments": {} if arguments is None else arguments}
     try:
-        return ToolCall.model_validate({"tool": name.strip(), "arguments": {} if arguments is None else arguments})
-    except (ValidationError, RecursionError):
+        text = json.dumps(call, allow_nan=False, ensure_ascii=False).encode("utf-8", "replace")
+        return ToolCall.model_validate(json.loads(text))
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from safegym.dialects import parse, split_reasoning
+from safegym.dialects.values import make_call
 from safegym.models.base import Message, ModelReply, ModelRequest
 from safegym.records import ParseStatus, Served, ToolCall, Usage
 
@@ -173,7 +174,7 @@ def _read_calls(given: object, *, cut: bool) -> _ReadCalls:
         function = _mapping(_mapping(each).get("function"))
         name, raw = _sound(function.get("name")), function.get("arguments")
         arguments, repaired = _arguments(raw, cut=cut) if name else (None, False)
-        call = None if arguments is None else _call(name, arguments)
+        call = None if arguments is None else make_call(name, arguments)
         if call is None:
             read.unreadable.append(_attempt(name, raw))
         else:
@@ -199,19 +200,6 @@ def _arguments(raw: object, *, cut: bool) -> tuple[dict[str, Any] | None, bool]:
         mended = parse(f'{{"tool": "mended", "arguments": {raw}}}', finish="length" if cut else "stop", strict=True)
         usable = len(mended.calls) == 1 and mended.status in ("valid", "repaired")
         return (mended.calls[0].arguments if usable else None), True
-
-
-def _call(name: str, arguments: dict[str, Any]) -> ToolCall | None:
-    """A call that can be logged: finite numbers, and text that can be encoded."""
-    try:
-        text = _sound(json.dumps(arguments, allow_nan=False, ensure_ascii=False))
-        return ToolCall(tool=name, arguments=json.loads(text, parse_constant=_refuse))
-    except (ValueError, RecursionError, ValidationError):
-        return None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _attempt(name: str, raw: object) -> str:
