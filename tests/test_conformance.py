@@ -67,6 +67,8 @@ def scripted(dialect="hermes", *, native=True, constrain=True, wrong=()):
     by_text = {each.text: each.call for each in requests()}
 
     def answer(request):
+        if request.max_tokens == 1:
+            return ""
         call = next(call for text, call in by_text.items() if text in request.messages[-1]["content"])
         if call.tool in wrong:
             return "I call nothing."
@@ -86,20 +88,22 @@ def test_a_model_that_calls_well_passes(dialect):
 def test_required_calls_are_demanded_and_their_lack_is_a_problem():
     model = scripted(wrong=("look",))
     found = check_model(model)
-    assert Counter(request.tool_choice for request in model.requests) == {"auto": 24, "required": 12}
+    asked = Counter(request.tool_choice for request in model.requests if request.max_tokens > 1)
+    assert asked == {"auto": 24, "required": 12}
     assert len(found.problems) == 2 and all(each.startswith("required reply to") for each in found.problems)
     assert Counter(each.status for each in found.asked)["none"] == 6
 
 
 def test_reasoning_without_end_is_told_from_a_wrong_call():
     cut = ModelReply(text="", reasoning="I wonder", finish="length")
-    found = check_model(ScriptedModel(lambda request: cut, traits=ModelTraits(can_constrain=True)))
+    traits = ModelTraits(can_constrain=True, context=100_000)
+    found = check_model(ScriptedModel(lambda request: cut if request.max_tokens > 1 else "", traits=traits))
     assert len(found.problems) == len(requests()) and all("more tokens may help" in each for each in found.problems)
 
 
 def test_a_request_that_fails_is_a_problem_in_every_mode():
     found = check_model(ScriptedModel(lambda request: TransientModelError("busy"), traits=ModelTraits()))
-    assert len(found.problems) == len(requests()) and all(each.endswith("busy") for each in found.problems)
+    assert len(found.problems) == len(requests()) + 1 and all(each.endswith("busy") for each in found.problems)
 
 
 def test_what_a_backend_cannot_do_is_said():
@@ -107,9 +111,23 @@ def test_what_a_backend_cannot_do_is_said():
     assert {each.mode for each in found.asked} == {"free"} and found.problems == []
     assert any("cannot constrain" in note for note in found.prompt)
     assert any("fallback prompt" in note for note in found.prompt)
-    assert "cannot be told" in " ".join(check_model(scripted()).prompt)
+    assert f"the prompt shows {len(tools())}." in " ".join(check_model(scripted()).prompt)
     other = check_model(scripted("hermes"), "glm")
-    assert {each.mode for each in other.asked} == {"free"} and {each.status for each in other.asked} == {"repaired"}
+    assert {each.status for each in other.asked if each.mode == "free"} == {"repaired"}
+
+
+def test_a_server_that_hides_the_tools_from_its_model_is_found_out():
+    model = scripted()
+    model.count = lambda request: 10
+    found = check_model(model)
+    assert any("native_tools = false" in each for each in found.problems) and "shows 0" in " ".join(found.prompt)
+
+
+def test_the_verdict_says_what_would_help():
+    named = check_model(scripted("json", native=False, constrain=False))
+    assert named.verdict.endswith("of 12: free 12.")
+    silent = ScriptedModel(lambda request: "Hm.", traits=ModelTraits(native_tools=False))
+    assert "cannot call tools" in check_model(silent).verdict
 
 
 def test_tables_say_what_json_says():

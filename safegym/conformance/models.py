@@ -19,7 +19,7 @@ from safegym.errors import ModelError
 from safegym.loops import run_to_end
 from safegym.models.base import Message, Model, ModelReply, ModelRequest
 from safegym.models.prompts import tool_prompt
-from safegym.records import Observation, ParseStatus, Record, ToolCall, Turn
+from safegym.records import Observation, ParseStatus, Record, ToolCall, ToolSpec, Turn
 
 Mode = Literal["free", "constrained", "required"]
 Tell = Callable[[int, int], None]
@@ -91,6 +91,21 @@ class ModelCheck:
     asked: list[Asked] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def verdict(self) -> str:
+        """What the modes achieve, in a sentence."""
+        modes = dict.fromkeys(each.mode for each in self.asked)
+        right = {mode: sum(each.named and each.validates for each in self.asked if each.mode == mode) for mode in modes}
+        total = len(requests())
+        told = ", ".join(f"{mode} {count}" for mode, count in right.items())
+        advice = ""
+        if right["free"] < total / 2:
+            better = right.get("constrained", 0) > right["free"]
+            advice = (
+                '; mode = "constrained" helps' if better else "; episodes will mostly show that it cannot call tools"
+            )
+        return f"Calls of the named tool that follow its schema, of {total}: {told}{advice}."
+
 
 @cache
 def requests() -> tuple[Request, ...]:
@@ -114,18 +129,22 @@ def check_model(
         max_tokens: The most new tokens of a reply.
         tell: Called after every reply.
     """
-    own = model.traits.dialect
-    notes, problems = _prompt(model)
+    notes: list[str] = []
     modes: list[Mode] = ["free"]
-    if not model.traits.can_constrain:
-        notes.append("The backend cannot constrain replies, so only free ones were asked.")
-    elif dialect not in (None, own):
-        notes.append(f"Constrained replies are written as the template teaches, {own}, so only free ones were asked.")
-    else:
+    if model.traits.can_constrain:
         modes += ["constrained", "required"]
-    asked = run_to_end(_ask_all(model, dialect or own, modes, max_tokens, tell))
+    else:
+        notes.append("The backend cannot constrain replies, so only free ones were asked.")
+    return run_to_end(_check(model, dialect or model.traits.dialect, modes, notes, max_tokens, tell))
+
+
+async def _check(
+    model: Model, dialect: str, modes: list[Mode], notes: list[str], max_tokens: int, tell: Tell
+) -> ModelCheck:
+    told, problems = await _prompt(model)
+    asked = await _ask_all(model, dialect, modes, max_tokens, tell)
     problems += [_problem(each) for each in asked if not each.sound]
-    return ModelCheck(model.name, dialect or own, model.traits.native_tools, notes, asked, problems)
+    return ModelCheck(model.name, dialect, model.traits.native_tools, told + notes, asked, problems)
 
 
 async def _ask_all(model: Model, dialect: str, modes: list[Mode], max_tokens: int, tell: Tell) -> list[Asked]:
@@ -179,25 +198,32 @@ def _problem(asked: Asked) -> str:
     return f"{asked.mode} reply to {asked.request.text!r}: expected a valid call that follows its schema, got {got}"
 
 
-def _prompt(model: Model) -> tuple[list[str], list[str]]:
-    """What the number of tokens tells of a prompt with tools, a call and its result: notes and problems."""
+async def _prompt(model: Model) -> tuple[list[str], list[str]]:
+    """What the prompts' tokens, as they were counted when they were read, tell of the template: notes and problems."""
     native = model.traits.native_tools
     listed = "" if native else tool_prompt(tools()) + "\n\n"
     user: Message = {"role": "user", "content": f"{listed}Look around."}
+
+    async def read(*later: Message, tools: tuple[ToolSpec, ...] = ()) -> int:
+        asked = ModelRequest(messages=(user, *later), tools=tools, max_tokens=1, temperature=0.0)
+        return (await model.complete(asked)).usage.prompt_tokens
+
     try:
-        bare = model.count(ModelRequest(messages=(user,)))
-        shown = model.count(ModelRequest(messages=(user,), tools=tools()))
-        full = model.count(ModelRequest(messages=(user, *_exchange(native)), tools=tools()))
+        full = await read(*_exchange(native), tools=tools() if native else ())
+        bare = await read()
+        each = [await read(tools=(tool,)) for tool in tools()] if native else []
     except ModelError as error:
-        return [], [f"the template refuses a conversation with tools, a call and its result: {error}"]
-    notes = [f"A conversation with tools, a call and its result is rendered: {full} tokens."]
+        return [], [f"a conversation with tools, a call and its result is refused: {error}"]
+    notes = [f"A conversation with tools, a call and its result is read: {full} tokens."]
     if not native:
         return [*notes, "The template knows no tools: the fallback prompt lists them and asks for JSON."], []
-    if shown > bare:
-        names = sum(model.count(ModelRequest(messages=(user,), tools=(tool,))) > bare for tool in tools())
-        notes.append(f"The template shows {names} of {len(tools())} tools: {shown - bare} tokens.")
-        return notes, [] if names == len(tools()) else ["the template leaves out tools"]
-    return [*notes, "Whether the prompt holds the tools cannot be told from what the backend counts."], []
+    names = sum(count > bare for count in each)
+    notes.append(f"Of {len(each)} tools the prompt shows {names}.")
+    if names == len(each):
+        return notes, []
+    return notes, [
+        "the template leaves tools out of the prompt; native_tools = false lists them there (backend openai)"
+    ]
 
 
 def _exchange(native: bool) -> tuple[Message, ...]:

@@ -52,10 +52,14 @@ def model_table(found: ModelCheck) -> RenderableType:
     table = Table(box=None, header_style="dim", pad_edge=False)
     for heading in ("mode", "request", "reply", "named tool", "schema", "exact"):
         table.add_column(heading)
+    table.add_column("called", overflow="ellipsis", no_wrap=True, max_width=40)
     for each in found.asked:
         marks = [_mark(flag) if each.calls else Text("-", "dim") for flag in (each.named, each.validates, each.exact)]
-        table.add_row(each.mode, Text(each.request.text), Text(each.status), *marks)
-    return Group(head, *(Text(note) for note in found.prompt), Text(), table, Text(), _sums(found))
+        called = Text("; ".join(map(str, each.calls)), "dim")
+        table.add_row(each.mode, Text(each.request.text), Text(each.status), *marks, called)
+    return Group(
+        head, *(Text(note) for note in found.prompt), Text(), table, Text(), _sums(found), Text(), Text(found.verdict)
+    )
 
 
 def model_json(found: ModelCheck) -> dict[str, Any]:
@@ -65,6 +69,7 @@ def model_json(found: ModelCheck) -> dict[str, Any]:
         "dialect": found.dialect,
         "native_tools": found.native_tools,
         "prompt": found.prompt,
+        "verdict": found.verdict,
         "asked": [each.model_dump(mode="json") for each in found.asked],
         "problems": found.problems,
     }

@@ -127,6 +127,12 @@ def read(
     return replace(parse(reply, dialect, tools, finish, strict=strict), reasoning=reasoning)
 
 
+def opens_reasoning(prompt: str, dialect: str) -> bool:
+    """Whether a prompt ends with the mark that opens a dialect's reasoning, as some templates write it themselves."""
+    mark = find_dialect(dialect).thought[0].strip()
+    return bool(mark) and prompt.rstrip().endswith(mark)
+
+
 def split_reasoning(text: str, dialect: str = "", *, opened: bool = False) -> tuple[str, str]:
     """Separate reasoning from a reply: (reasoning, reply).
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from safegym.dialects import dialect_of, split_reasoning
+from safegym.dialects import dialect_of, opens_reasoning, split_reasoning
 from safegym.errors import ContentError, ModelError
 from safegym.models.base import ModelReply, ModelRequest, ModelTraits
 from safegym.models.batching import BatchWorker, Completion, Job
@@ -113,7 +113,8 @@ class HFModel:
         written = self.chat.decode(done.ids)
         if request.session and not self.chat.headed:
             self.chat.remember(request.session, text + written, ids + done.ids)
-        reasoning, reply = split_reasoning(written, request.dialect or self.traits.dialect)
+        dialect = request.dialect or self.traits.dialect
+        reasoning, reply = split_reasoning(written, dialect, opened=opens_reasoning(text, dialect))
         return ModelReply(
             text=reply,
             reasoning=reasoning,

@@ -45,8 +45,11 @@ class ScriptedModel:
         self._asked: dict[str, int] = {}
 
     def count(self, request: ModelRequest) -> int:
-        """Words of all messages."""
-        return sum(len(str(message.get("content") or "").split()) for message in request.messages)
+        """Words of all messages, and of the tools where the model is shown them."""
+        shown = [message.get("content") for message in request.messages]
+        if self.traits.native_tools:
+            shown += [tool.model_dump_json() for tool in request.tools]
+        return sum(len(str(each or "").split()) for each in shown)
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """The next entry of the request's session."""
