@@ -121,6 +121,10 @@ TEMPLATES = {
     "MiniMax M2": ("minimax", "{%- set begin = '<minimax:tool_call>' -%}{%- if tools -%}<invoke name="),
     "FunctionGemma": ("gemma", "{%- if tools %}<start_function_declaration><start_function_call>call:"),
     "Gemma 4": ("gemma4", "{%- if tools -%}<|tool>{%- endif -%}<|tool_call>call:"),
+    "Olmo 3": (
+        "pythonic",
+        "{%- if tools %}Output any function calls within <function_calls></function_calls> XML tags",
+    ),
     "Gemma 3": ("json", "{{ bos_token }}<start_of_turn>user"),
     "DeepSeek V3.1, which shows no tools": ("json", "message['tool_calls'] <｜tool▁calls▁begin｜>"),
     "SmolLM2": ("json", "{{ messages }}"),
