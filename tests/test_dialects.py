@@ -121,6 +121,10 @@ TEMPLATES = {
     "MiniMax M2": ("minimax", "{%- set begin = '<minimax:tool_call>' -%}{%- if tools -%}<invoke name="),
     "FunctionGemma": ("gemma", "{%- if tools %}<start_function_declaration><start_function_call>call:"),
     "Gemma 4": ("gemma4", "{%- if tools -%}<|tool>{%- endif -%}<|tool_call>call:"),
+    "Olmo 3": (
+        "pythonic",
+        "{%- if tools %}Output any function calls within <function_calls></function_calls> XML tags",
+    ),
     "Gemma 3": ("json", "{{ bos_token }}<start_of_turn>user"),
     "DeepSeek V3.1, which shows no tools": ("json", "message['tool_calls'] <｜tool▁calls▁begin｜>"),
     "SmolLM2": ("json", "{{ messages }}"),
@@ -184,6 +188,15 @@ def test_reasoning_that_the_prompt_opened_ends_at_its_mark(text, dialect, parts)
 def test_what_is_read_can_be_written_to_a_log(dialect, text):
     parsed = parse(text, dialect, TOOLS)
     assert [call.model_dump_json() for call in parsed.calls] == ['{"tool":"read_file","arguments":{"path":"?"}}']
+
+
+@pytest.mark.parametrize("piece", [" ", "\n", "to=", "<|channel|>", "look()\n", "[look(", "{", "I will "])
+def test_a_reply_that_repeats_itself_is_read_in_linear_time(piece):
+    assert read("<|start|>" + piece * (60_000 // len(piece)), "harmony", TOOLS).status in (
+        "none",
+        "malformed",
+        "repaired",
+    )
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-1e999"])
@@ -361,6 +374,46 @@ def test_a_schema_that_a_dialect_cannot_hold_is_named(compiler):
     assert compiler[1].matcher((tool,), "hermes") is not None
     with pytest.raises(ModelError, match="odd cannot be constrained in glm: text with a pattern"):
         compiler[1].matcher((tool,), "glm")
+
+
+NODE = {"type": "object", "properties": {"name": {"type": "string"}, "inner": {"$ref": "#/$defs/node"}}}
+FREE = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+@constrained
+@pytest.mark.parametrize("dialect", ["pythonic", "gemma", "gemma4"])
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (schema(tree={"$ref": "#/$defs/node"}) | {"$defs": {"node": NODE}}, "holds itself"),
+        (schema(tree={"$ref": "#/$defs/nod"}) | {"$defs": {"node": NODE}}, r"#/\$defs/node.*'#/\$defs/nod'"),
+        (schema(map=FREE), "keys are free"),
+        (schema(map={"type": "object"}), "keys are free"),
+        (FREE, "keys are free"),
+    ],
+)
+def test_what_literals_cannot_hold_is_an_error(compiler, dialect, parameters, message):
+    tool = ToolSpec(name="odd", description="", parameters=parameters)
+    with pytest.raises(ModelError, match=f"odd cannot be constrained in {dialect}: .*{message}"):
+        compiler[1].matcher((tool,), dialect)
+
+
+@constrained
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("group", ["$defs", "definitions"])
+def test_definitions_are_found_and_ranges_are_not_empty(compiler, dialect, group):
+    low = {"type": "number", "exclusiveMaximum": -5e9}
+    parameters = schema(low={"$ref": f"#/{group}/low"}, high={"type": "integer", "minimum": 3e9}) | {
+        group: {"low": low}
+    }
+    tool = ToolSpec(name="odd", description="", parameters=parameters)
+    tokenizer, grammars = compiler
+    matcher = grammars.matcher((tool,), dialect, "required", thinks=False)
+    call = ToolCall(tool="odd", arguments={"low": -6_000_000_000, "high": 4_000_000_000})
+    written = find_dialect(dialect).write([call]).removesuffix("<|call|>")
+    for token in tokenizer(written, add_special_tokens=False).input_ids:
+        matcher.consume(token)
+    assert matcher.mask()[tokenizer.eos_token_id]
 
 
 @constrained

@@ -2,16 +2,17 @@
 
 Format: "OpenAI harmony response format" (the openai-harmony package's guide) and the chat template of
 openai/gpt-oss-20b. The recipient stands behind the channel or behind the role; the analysis channel is reasoning, the
-final channel the reply. The token that ends a reply, `<|call|>` or `<|return|>`, may be missing.
+final channel the reply. The token that ends a reply, `<|call|>` or `<|return|>`, may be missing, and so may all tokens
+where the server has decoded the reply without them: `analysis...assistantcommentary to=functions.look json{}`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from safegym.dialects.base import Dialect, Form, Found, Json, Tools
+from safegym.dialects.base import Block, Dialect, Form, Found, Json, Tools, read_blocks
 from safegym.dialects.marked import named_json
 from safegym.dialects.thinking import split_thinking
 from safegym.dialects.values import dumps, read_values
@@ -25,6 +26,8 @@ _CUT = re.compile(rf"{_HEADER}(?:<\|?[a-z]*\|?)?\Z")
 _RECIPIENT = re.compile(r"to=(?:functions\.)?([\w.-]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 _ENDS = re.compile(r"<\|(?:end|call|return)\|>")
+_UNMARKED = re.compile(r"(?:\A\s*|assistant)commentary\s+to=functions\.([\w.-]+?)\s*(?:json)?\s*(?=\{)")
+_UNMARKED_REPLY = re.compile(r"assistant(?:final|(?=commentary\s+to=functions\.))")
 _OPENED = ("<|channel|>", "<|start|>", "to=functions.")
 
 
@@ -47,6 +50,8 @@ def read(text: str, tools: Tools) -> Found:
     """Every message with a recipient."""
     if not any(mark in text for mark in ("<|channel|>", "<|message|>", "to=functions.")):
         return Found()
+    if "<|message|>" not in text and _UNMARKED.search(text):
+        return read_blocks(text, _UNMARKED, _unmarked, tools)
     calls: list[ToolCall] = []
     prose, at = [], 0
     repaired = broken = False
@@ -81,7 +86,7 @@ def write(calls: Sequence[ToolCall]) -> str:
 def reasoning(text: str) -> tuple[str, str]:
     """The analysis channel, and the rest: the text itself where there is no call, its messages as they are else."""
     if not speaks(text):
-        return split_thinking(text)
+        return _unmarked_reasoning(text)
     messages = list(_messages(text))
     thoughts = [each.content.strip() for each in messages if each.channel == "analysis" and not each.recipient]
     replies = [each for each in messages if each.channel != "analysis" or each.recipient]
@@ -94,6 +99,18 @@ def reasoning(text: str) -> tuple[str, str]:
         rest += "".join(text[each.start : each.end] for each in replies[-1:])
         return "\n\n".join(thoughts), rest + tail
     return "\n\n".join(thoughts), "\n\n".join(each.content.strip() for each in replies)
+
+
+def _unmarked(mark: re.Match[str], tools: Tools) -> Block:
+    return replace(named_json(mark[1], mark.string, mark.end()), repaired=True)
+
+
+def _unmarked_reasoning(text: str) -> tuple[str, str]:
+    reply = _UNMARKED_REPLY.search(text)
+    if reply is None or not text.startswith("analysis"):
+        return split_thinking(text)
+    thoughts = text[len("analysis") : reply.start()].split("assistantanalysis")
+    return "\n\n".join(each.strip() for each in thoughts), text[reply.start() :].removeprefix("assistantfinal")
 
 
 def _messages(text: str) -> Iterator[_Message]:

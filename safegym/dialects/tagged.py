@@ -18,7 +18,7 @@ class Tagged:
     """How a call between tags is read.
 
     Attributes:
-        opening: What stands before a value; its first group is the name.
+        opening: What stands before a value; its first group is the name, and a group `text` says whether it is text.
         closing: What ends a value, if something that may follow it follows.
         end: What ends the call.
         further: What begins the next call, so that this one has lost its end.
@@ -42,7 +42,9 @@ class Tagged:
             content, end, whole = self._value(text, opened.end())
             if end is None:
                 return Block(len(text), open=True)
-            arguments[opened[1].strip()] = typed(content, properties.get(opened[1].strip(), {}))
+            key = opened[1].strip()
+            is_text = opened.groupdict().get("text") == "true"
+            arguments[key] = content if is_text else typed(content, properties.get(key, {}))
             at, repaired = end, repaired or not whole
         return self._ended(name, arguments, text, at, repaired)
 
@@ -94,4 +96,4 @@ def write_arguments(arguments: Mapping[str, JsonValue], tags: Tags) -> str:
 
 def _opens(rest: str) -> bool:
     """Whether a text is nothing but the beginning of a tag."""
-    return bool(re.fullmatch(r"</?[\w:= \"'-]*", rest))
+    return bool(re.fullmatch(r"</?[\w:=｜ \"'-]*", rest))

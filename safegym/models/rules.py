@@ -1,14 +1,15 @@
 """Grammar rules for the arguments of a call, in every notation that a dialect writes them in.
 
 JSON is left to llguidance. Between tags and in literals the rules are made here, from the part of JSON schema that
-says what a value is; what cannot be expressed there (patterns of text, recursion) is an error and never ignored.
+says what a value is; what cannot be expressed there (patterns of text, recursion, objects whose keys are free) is an
+error and never ignored.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from safegym.dialects.base import Arguments, Json, Literals, Tags
 from safegym.errors import ModelError
@@ -18,6 +19,9 @@ _FRACTION = 0.0001
 _SPACED = Json()
 _ITEMS = 16
 """The most items of a list in literals whose schema sets no bound."""
+_DEEPEST = 32
+"""How deep a schema in tags or literals may be; one that holds itself is deeper."""
+_DEFINITIONS = ("$defs", "definitions")
 _FIXING = ("enum", "const", "pattern", "format")
 
 
@@ -35,7 +39,7 @@ class Rules:
     ) -> None:
         self._literal, self._special, self._max_string = literal, special, max_string
         self._names: dict[tuple[str, str], str] = {}
-        self._definitions: Mapping[str, Any] = {}
+        self._whole: Mapping[str, Any] = {}
 
     def source(self) -> str:
         """All rules so far."""
@@ -43,8 +47,7 @@ class Rules:
 
     def arguments(self, schema: Mapping[str, Any], notation: Arguments) -> str:
         """The rule of a call's arguments."""
-        whole = {"type": "object", **schema}
-        self._definitions = whole.get("$defs", {})
+        self._whole = whole = {"type": "object", "properties": {}, **schema}
         if isinstance(notation, Tags):
             return self._tagged(whole, notation)
         if isinstance(notation, Literals):
@@ -64,15 +67,15 @@ class Rules:
 
     def _json(self, schema: Mapping[str, Any], notation: Json = _SPACED) -> str:
         source = bounded(dict(schema), self._max_string)
-        if "$ref" in json.dumps(source) and self._definitions:
-            source = source | {"$defs": bounded(dict(self._definitions), self._max_string)}
+        if "$ref" in json.dumps(source):
+            source |= {key: bounded(self._whole[key], self._max_string) for key in _DEFINITIONS if key in self._whole}
         setting = {"whitespace_flexible": False, "item_separator": notation.comma, "key_separator": notation.colon}
         return self._add(f"%json {json.dumps(source | {'x-guidance': setting})}")
 
     def _tagged(self, schema: Mapping[str, Any], tags: Tags) -> str:
         required = schema.get("required", ())
         fields = []
-        for key, value in schema.get("properties", {}).items():
+        for key, value in _properties(schema).items():
             choices = " | ".join(self._tagged_value(each, tags) for each in self._alternatives(value))
             field = f"{self._literal(tags.before.replace('{key}', key))} ({choices})"
             fields.append(f"({field})" if key in required else f"({field})?")
@@ -87,12 +90,12 @@ class Rules:
             return f"{self.text(tags.closing, *self._lengths(schema))} {rest}"
         return f"{self._json(schema)} {self._literal(tags.after)}"
 
-    def _fields(self, schema: Mapping[str, Any], literals: Literals, form: str) -> str:
+    def _fields(self, schema: Mapping[str, Any], literals: Literals, form: str, depth: int = 0) -> str:
         """Named values in order; those that are not required may be missing, and so must their commas."""
         required = schema.get("required", ())
         first, more = self._add('""'), self._add('""')
-        for key, value in reversed(schema.get("properties", {}).items()):
-            field = f"{self._literal(form.replace('{key}', key))} {self._value(value, literals)}"
+        for key, value in reversed(_properties(schema).items()):
+            field = f"{self._literal(form.replace('{key}', key))} {self._value(value, literals, depth)}"
             optional = key not in required
             first, more = (
                 self._add(f"{field} {more}" + (f" | {first}" if optional else "")),
@@ -100,11 +103,11 @@ class Rules:
             )
         return first
 
-    def _value(self, schema: Mapping[str, Any], literals: Literals) -> str:
-        alternatives = [self._one(each, literals) for each in self._alternatives(schema)]
+    def _value(self, schema: Mapping[str, Any], literals: Literals, depth: int) -> str:
+        alternatives = [self._one(each, literals, depth + 1) for each in self._alternatives(schema, depth)]
         return self._add(" | ".join(alternatives))
 
-    def _one(self, schema: Mapping[str, Any], literals: Literals) -> str:
+    def _one(self, schema: Mapping[str, Any], literals: Literals, depth: int) -> str:
         if "enum" in schema:
             return " | ".join(self._literal(_written(each, literals)) for each in schema["enum"])
         match schema.get("type"):
@@ -122,13 +125,13 @@ class Rules:
             case "null":
                 return self._literal(literals.words[2])
             case "object":
-                return f'"{{" {self._fields(schema, literals, literals.inner)} "}}"'
+                return f'"{{" {self._fields(schema, literals, literals.inner, depth)} "}}"'
             case "array":
-                return self._list(schema, literals)
+                return self._list(schema, literals, depth)
         raise ModelError(f"expected a schema that says what a value is, got {json.dumps(schema)[:80]}")
 
-    def _list(self, schema: Mapping[str, Any], literals: Literals) -> str:
-        item = self._value(schema.get("items", {"type": "string"}), literals)
+    def _list(self, schema: Mapping[str, Any], literals: Literals, depth: int) -> str:
+        item = self._value(schema.get("items", {"type": "string"}), literals, depth)
         least, most = schema.get("minItems", 0), schema.get("maxItems", max(_ITEMS, schema.get("minItems", 0)))
         if most == 0:
             return '"[]"'
@@ -137,11 +140,10 @@ class Rules:
 
     def _alternatives(self, schema: Mapping[str, Any], depth: int = 0) -> Iterator[Mapping[str, Any]]:
         """The schema taken apart into schemas of one type each."""
-        if depth > len(self._definitions) + 8:
+        if depth > _DEEPEST:
             raise ModelError("a schema that holds itself cannot be written in this dialect")
         if "$ref" in schema:
-            name = str(schema["$ref"]).rpartition("/")[2]
-            yield from self._alternatives(self._definitions[name], depth + 1)
+            yield from self._alternatives(self._definition(str(schema["$ref"])), depth + 1)
         elif options := schema.get("anyOf", schema.get("oneOf")):
             for each in options:
                 yield from self._alternatives(each, depth + 1)
@@ -152,6 +154,15 @@ class Rules:
                 yield from self._alternatives({**schema, "type": kind}, depth + 1)
         else:
             yield schema
+
+    def _definition(self, reference: str) -> Mapping[str, Any]:
+        known = {
+            f"#/{group}/{name}": schema for group in _DEFINITIONS for name, schema in self._whole.get(group, {}).items()
+        }
+        if reference not in known:
+            names = ", ".join(known) or "none"
+            raise ModelError(f"expected a reference to a definition of the schema ({names}), got {reference!r}")
+        return cast(Mapping[str, Any], known[reference])
 
     def _lengths(self, schema: Mapping[str, Any]) -> tuple[int, int | None]:
         for key in ("pattern", "format"):
@@ -176,12 +187,24 @@ def bounded(schema: Any, max_string: int | None) -> Any:  # noqa: ANN401 - JSON 
         result["maxLength"] = max(min(max_string, schema.get("maxLength", max_string)), schema.get("minLength", 0))
     if kind in ("number", "integer") and not any(key in schema for key in ("enum", "const")):
         if not {"minimum", "exclusiveMinimum"} & schema.keys():
-            result["minimum"] = min(-_LARGEST, schema.get("maximum", 0))
+            result["minimum"] = min(-_LARGEST, 2 * schema.get("maximum", 0), 2 * schema.get("exclusiveMaximum", 0))
         if not {"maximum", "exclusiveMaximum"} & schema.keys():
-            result["maximum"] = max(_LARGEST, schema.get("minimum", 0))
+            result["maximum"] = max(_LARGEST, 2 * schema.get("minimum", 0), 2 * schema.get("exclusiveMinimum", 0))
         if kind == "number" and "multipleOf" not in schema:
             result["multipleOf"] = _FRACTION
     return result
+
+
+def _properties(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The named values of an object.
+
+    Raises:
+        ModelError: Its keys are free.
+    """
+    properties: dict[str, Any] = schema.get("properties", {})
+    if not properties and schema.get("additionalProperties", "properties" not in schema) is not False:
+        raise ModelError("an object whose keys are free cannot be written in this dialect")
+    return properties
 
 
 def _written(value: Any, literals: Literals) -> str:  # noqa: ANN401 - JSON of any shape
