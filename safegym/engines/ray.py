@@ -152,8 +152,8 @@ class RayEngine:
         """Why no worker has started."""
         free = {name: amount for name, amount in self.ray.available_resources().items() if name in ("CPU", "GPU")}
         return (
-            f"no worker has started on the Ray cluster within {PATIENCE:g} s: each needs {self.layout.cpus} processors "
-            f"and {self.layout.gpus} GPUs, and free are {free or 'none'}; more --workers need less each"
+            f"no worker has started on the Ray cluster within {PATIENCE:g} s: each needs {self.layout.cpus} CPU and "
+            f"{self.layout.gpus} GPU, and free are {free or 'none'}; more workers need less each"
         )
 
     def _vacate(self, seat: _Seat, actor: Any) -> None:  # noqa: ANN401 - an actor's handle
