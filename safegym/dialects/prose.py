@@ -30,6 +30,7 @@ _NEAR = 400
 _MARKS = re.compile(r"<[^<>\n]*>|```[ \t]*\w*")
 _GOES_ON = re.compile(r"[^\w\n`]*\n[ \t]*[a-z]+\b(?![.\w]*\()")
 _GOES_ON_BEHIND_FENCE = re.compile(r"\s*```[ \t]*\n[ \t]*[a-z]+\b")
+_NEW_SENTENCE = re.compile(r"[ \t.!]*[A-Z]")
 _BESIDE = re.compile(r"[{}][^{}]*\w[^{}]*\Z")
 
 
@@ -53,14 +54,18 @@ def followed(text: str, end: int) -> bool:
 def mentioned(text: str, start: int, end: int) -> bool:
     """Whether a call without marks of its own is a part of a sentence that speaks about it and does not make it.
 
-    So it is where the sentence goes on behind it, where the clause that leads to it declines or lists what there is,
-    and where it stands in mid-sentence, with no colon before it, as a list or in a reply that declines.
+    So it is where the sentence goes on behind it, where the clause that leads to it declines or lists what there is, and
+    where it stands in mid-sentence, with no colon before it, as a list or in a reply that declines. A new sentence behind
+    a call that begins its line is about a call that was made.
     """
     clause = text[max(0, start - _NEAR) : start]
     declined = bool(_REFUSAL.search(clause + text[end : end + _NEAR]))
-    if followed(text, end) or _GOES_ON.match(text, end) or (declined and _GOES_ON_BEHIND_FENCE.match(text, end)):
-        return True
     before = _MARKS.sub("", clause.rpartition("\n")[2])
+    made = text[start] == "{" and not before.strip() and not declined and _NEW_SENTENCE.match(text, end)
+    if (followed(text, end) and not made) or _GOES_ON.match(text, end):
+        return True
+    if declined and _GOES_ON_BEHIND_FENCE.match(text, end):
+        return True
     if _LED_TO.search(clause) or _BESIDE.search(before):
         return True
     amid = bool(re.search(r"\w", before)) and not before.rstrip(" \t*`").endswith(":")
