@@ -54,9 +54,9 @@ def followed(text: str, end: int) -> bool:
 def mentioned(text: str, start: int, end: int) -> bool:
     """Whether a call without marks of its own is a part of a sentence that speaks about it and does not make it.
 
-    So it is where the sentence goes on behind it, where the clause that leads to it declines or lists what there is, and
-    where it stands in mid-sentence, with no colon before it, as a list or in a reply that declines. A new sentence behind
-    a call that begins its line is about a call that was made.
+    So it is where the sentence goes on behind it, where the clause that leads to it declines or lists what there is,
+    and where it stands in mid-sentence, with no colon before it, as a list or in a reply that declines. A new sentence
+    behind a call that begins its line is about a call that was made.
     """
     clause = text[max(0, start - _NEAR) : start]
     declined = bool(_REFUSAL.search(clause + text[end : end + _NEAR]))
