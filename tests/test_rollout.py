@@ -265,6 +265,7 @@ def test_an_interrupt_of_the_one_that_waits_cancels_what_runs(tmp_path: Path) ->
     code = (
         "import asyncio, os, signal\nfrom safegym.loops import run_to_end\n"
         "async def inner():\n"
+        "    await asyncio.sleep(1)  # until the other thread waits\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    try: await asyncio.sleep(60)\n"
         "    except asyncio.CancelledError: print('cancelled'); raise\n"
