@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from safegym.agent import Agent, Askable, Examinee
 from safegym.env import SafegymEnv
 from safegym.errors import SafegymError
-from safegym.families.base import World, gold_path
+from safegym.families.base import World, gold_path, is_violation
 from safegym.plan import Job
 from safegym.recording import Recorder, episode_key
 from safegym.records import Arm, Episode, Identity, Observation, TokenTrace, ToolCall, digest
@@ -109,6 +109,8 @@ async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool
         index = recorder.turn(turn)
         lost = lost + 1 if turn.error else 0
         if lost == GIVEN_UP or (lost and recorder.last):
+            if any(is_violation(event) for step in recorder.steps for event in step.events):
+                break  # what was done before stays done
             raise NoReplyError(f"requests in a row that brought no reply: {lost}, the last one with: {turn.error}")
         first = len(recorder.steps)
         for call in turn.calls or (say(turn.text),):

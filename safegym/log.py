@@ -109,6 +109,8 @@ class RunFolder:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 raise RunFolderError(f"{self.path} is being written by another process") from None
+            if not os.path.samestat(os.fstat(handle.fileno()), (self.path / RUN).stat()):
+                raise RunFolderError(f"{self.path} has been taken over by another process")
             for name in (EPISODES, TIMINGS):
                 _cut_torn_line(self.path / name)
             yield self
@@ -141,10 +143,14 @@ def start_run(path: str | Path, header: RunHeader) -> RunFolder:
     folder = Path(path)
     if (folder / RUN).exists():
         found = open_run(folder)
-        if next(_whole_lines(folder / EPISODES), None) is not None:
-            _refuse_other(folder, found.header.identity, header.identity)
+        if found.header.identity == header.identity:
             return found
-    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        with found.writing():  # another's folder is taken over while it is empty and nobody writes it
+            if next(_whole_lines(folder / EPISODES), None) is not None:
+                _refuse_other(folder, found.header.identity, header.identity)
+            write_whole(folder / RUN, header.model_dump_json(indent=2) + "\n")
+        return RunFolder(folder, header)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunFolderError(f"{folder} exists and is not a run folder; choose another one with --out")
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / RUN, header.model_dump_json(indent=2) + "\n")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -27,6 +27,9 @@ from safegym.records import FACTORS, OUTCOMES, Grade, Report, ReportRow
 from safegym.typeset import render
 
 __all__ = ["BRACKETS", "render", "report", "to_csv", "to_json", "to_latex", "to_markdown"]
+
+_APART = ("model", "mode")
+"""Settings that are never pooled."""
 
 Run: TypeAlias = str | Path | RunFolder | Iterable[Grade]
 
@@ -52,8 +55,8 @@ def report(
             `domain`. By default family, twin and every factor of which more than one level was played.
         brackets: Names of the players that are baselines.
         grader: Whose grades count.
-        pool: Whether runs of one agent under several protocols or options share a row. Whether it wrote freely, under
-            a grammar or was scored is never pooled.
+        pool: Whether runs of one agent under several protocols or options share a row. Another model, and whether it
+            wrote freely, under a grammar or was scored, are never pooled.
     """
     loaded = [_load(run, grader) for run in runs]
     players = _players(loaded, pool)
@@ -102,35 +105,33 @@ def _load(run: Run, grader: str) -> _Loaded:
 def _players(loaded: Iterable[_Loaded], pool: bool) -> dict[str, list[Grade]]:
     """Grades by row: one per player and identity, each grade once, in an order that no run's order changes."""
     found: dict[tuple[str, str], dict[tuple[str, str], Grade]] = {}
-    runs: dict[str, _Loaded] = {}
+    runs: dict[tuple[str, str], _Loaded] = {}
     for run in loaded:
-        place = str(run.settings.get("mode", "")) if pool else run.identity
-        runs.setdefault(place, run)
+        place = ", ".join(str(run.settings.get(key, "")) for key in _APART) if pool else run.identity
         for grade in run.grades:
+            runs.setdefault((grade.player, place), run)
             found.setdefault((grade.player, place), {})[grade.key, grade.agent] = grade
+    labels = {
+        at: _label(at[0], run, [each for other, each in runs.items() if other[0] == at[0]]) for at, run in runs.items()
+    }
+    times = Counter(labels.values())
     rows: dict[str, list[Grade]] = {}
-    for (player, place), members in found.items():
-        rows[_label(player, place, runs, found, rows)] = [members[key] for key in sorted(members)]
+    for at, members in found.items():
+        label = labels[at] if times[labels[at]] == 1 else f"{labels[at]} {runs[at].identity[:6]}"
+        rows[label] = [members[key] for key in sorted(members)]
     return rows
 
 
-def _label(
-    player: str,
-    place: str,
-    runs: Mapping[str, _Loaded],
-    found: Iterable[tuple[str, str]],
-    taken: Container[str],
-) -> str:
+def _label(player: str, run: _Loaded, others: Sequence[_Loaded]) -> str:
     """The player's name with its model, and what tells its rows apart: the settings that differ, else the run."""
-    others = [runs[each] for name, each in found if name == player]
-    own = runs[place].settings
-    differing = [key for key in own if any(each.settings.get(key) != own[key] for each in others)]
-    shown = [key for key in ("model", "mode", *own) if key in differing or (key == "model" and key in own)]
-    told = [_setting(key, own[key]) for key in dict.fromkeys(shown)]
+    told = [each for each in others if each.settings]
+    own = run.settings
+    differing = [key for key in own if any(each.settings.get(key) != own[key] for each in told)]
+    shown = [key for key in (*_APART, *own) if key in differing or (key == "model" and key in own)]
+    words = [_setting(key, own[key]) for key in dict.fromkeys(shown)]
     if len(others) > 1 and not differing:
-        told.append(runs[place].name)
-    label = f"{player} ({', '.join(told)})" if told else player
-    return label if label not in taken else f"{label} {place[:6]}"
+        words.append(run.name)
+    return f"{player} ({', '.join(words)})" if words else player
 
 
 def _setting(key: str, value: JsonValue) -> str:

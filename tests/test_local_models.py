@@ -160,6 +160,18 @@ def test_a_pass_that_fails_leaves_plain_rows_as_they_were(tmp_path, tokenizer):
 
     computed.forward = flaky
     assert [each.completion_ids for each in complete(model, *requests)] == alone
+    computed.forward = forward
+    run_pass, passes = computed._run, [0]
+
+    def broken(tokens, cache):
+        passes[0] += 1
+        logits = run_pass(tokens, cache)
+        if passes[0] == 3:
+            raise RuntimeError("half-way, with a cache that has grown already")
+        return logits
+
+    computed._run = broken
+    assert complete(model, requests[0])[0].completion_ids == alone[0]
     model.close()
 
 

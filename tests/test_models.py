@@ -170,6 +170,62 @@ def test_out_of_memory_means_fewer_at_once_and_then_an_error(caplog):
     worker.close()
 
 
+class SharedRows(EchoRows):
+    """Rows whose memory kept turns fill as well: there is room for thirty tokens."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = lambda: 0
+
+    def forward(self, feeds):
+        if self.kept() + sum(feed.past + len(feed.tokens) for feed in feeds) > 30:
+            raise MemoryError("no memory left")
+        return super().forward(feeds)
+
+
+def test_kept_turns_make_room_before_a_request_is_told_that_it_does_not_fit():
+    cache = SharedRows()
+    worker = echo_worker(cache, ends=[], rows=2, step_tokens=64)
+    cache.kept = lambda: worker.sessions.tokens
+    for number in range(6):
+        done = worker.submit(Job(ids=(number,) * 9, max_tokens=2, session=str(number))).result(timeout=10)
+        assert done.ids == (number + 1, number + 2)
+    assert worker.memory.rows == 2, "one row alone is no reason for fewer rows"
+    worker.close()
+
+
+class Forcing:
+    """A grammar that forces two tokens after the first and is complete then."""
+
+    opening = None
+
+    def __init__(self):
+        self.taken = 0
+
+    def mask(self):
+        return np.ones(20, dtype=bool)
+
+    def consume(self, token):
+        self.taken += 1
+
+    def forced(self):
+        return [6, 7]
+
+    @property
+    def complete(self):
+        return self.taken > 0
+
+
+def test_numbers_that_are_none_are_seen_behind_forced_tokens_too():
+    worker = echo_worker(NanRows())
+    job = Job(ids=(3,), max_tokens=8, matcher=Forcing, session="s")
+    sound = Job(ids=(7,), max_tokens=8, matcher=Forcing)
+    with pytest.raises(TransientModelError, match="that the grammar forced"):
+        worker.submit(replace(job, ids=(4,))).result(timeout=10)
+    assert worker.submit(sound).result(timeout=10).ids == (8, 6, 7) and worker.sessions.tokens == 0
+    worker.close()
+
+
 class FullRows(EchoRows):
     """Rows that have no memory to keep anything."""
 

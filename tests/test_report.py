@@ -294,6 +294,26 @@ def test_other_identities_have_rows_of_their_own_unless_asked(tmp_path):
     assert sorted(row.player for row in apart.rows) == ["ann (free)", "ann (scored)"], "modes never share a row"
 
 
+def test_a_row_has_the_model_of_its_own_player(tmp_path):
+    def of(player, key, **parameters):
+        grades = [each.model_copy(update={"key": f"{key} {each.key}", "player": player}) for each in MIXED]
+        who = AgentIdentity(name=player, hash=key, parameters=parameters)
+        folder = start_run(tmp_path / key, RunHeader(name="core", identity=Identity(agents={"agent": who})))
+        folder.write_grades(grades)
+        return folder
+
+    runs = [of("ann", "a", model="m1"), of("bob", "b", model="hub/m2"), of("idle", "i"), of("ann", "c", model="m3")]
+    for pool in (True, False):
+        assert sorted(row.player for row in report(*runs, pool=pool).rows) == [
+            "ann (m1)",
+            "ann (m3)",
+            "bob (m2)",
+            "idle",
+        ]
+    twice = [of("eve", "x", system="one"), of("eve", "y", system="two")]
+    assert sorted(row.player for row in report(*twice).rows) == ["eve (system=one)", "eve (system=two)"]
+
+
 def test_how_replies_were_read_is_told_where_it_was_not_always_rightly():
     cut = [each.model_copy(update={"replies": {"valid": 3, "truncated": 1}}) for each in MIXED]
     (row,) = report(cut).rows

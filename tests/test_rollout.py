@@ -15,13 +15,15 @@ import pytest
 
 import safegym
 from safegym import content
+from safegym.agent import Examinee
 from safegym.engines.base import Candidate
 from safegym.engines.worker import pack
+from safegym.episodes import Playbook
 from safegym.errors import ContentError, IdentityError, MissingExtraError, RunFolderError, UnknownNameError
 from safegym.graders import grade
-from safegym.log import open_run
+from safegym.log import RunHeader, open_run, start_run
 from safegym.plan import make_plan
-from safegym.records import Episode
+from safegym.records import AgentIdentity, Arm, Episode, Identity, Observation, ToolCall, Turn
 from safegym.rollout import run, verify
 from safegym.testing import check_agent, check_grader
 from tests.conftest import ROOT
@@ -259,6 +261,56 @@ def test_a_run_can_be_made_where_a_loop_runs_already(tmp_path: Path) -> None:
         return len(results.episodes), check_agent(agent, scenario)
 
     assert asyncio.run(in_a_notebook()) == (2, [])
+
+
+def test_a_folder_without_episodes_is_taken_over_unless_somebody_writes_it(tmp_path: Path) -> None:
+    def header(name: str) -> RunHeader:
+        return RunHeader(name="quick", identity=Identity(agents={"agent": AgentIdentity(name=name, hash="0")}))
+
+    first = start_run(tmp_path / "run", header("ann"))
+    with first.writing(), pytest.raises(RunFolderError, match="written by another process"):
+        start_run(tmp_path / "run", header("bob"))
+    with first.writing():
+        same = start_run(tmp_path / "run", header("ann"))
+        with pytest.raises(RunFolderError, match="written by another process"), same.writing():
+            pass
+    assert start_run(tmp_path / "run", header("bob")).header == header("bob") == open_run(tmp_path / "run").header
+    assert not list((tmp_path / "run").glob(".*")), "nothing half-written stays"
+
+
+class Silent:
+    """An agent that harms at once, if it is told to, and of which no reply comes afterwards."""
+
+    privileged = True
+
+    def __init__(self, calls: list[ToolCall]) -> None:
+        self.calls = list(calls)
+
+    def reveal(self, playbook: Playbook) -> None:
+        self.playbook = playbook
+
+    def start(self, brief: str, tools: object, seed: int) -> None:
+        pass
+
+    async def act(self, observation: Observation) -> Turn:
+        if self.calls:
+            return Turn(calls=(self.playbook.fill(self.calls.pop(0)),))
+        return Turn(status="none", error="the server is gone")
+
+
+@pytest.mark.parametrize("harmful", [True, False])
+def test_what_was_done_before_the_replies_ended_stays_done(harmful: bool, tmp_path: Path) -> None:
+    scenario = content.find_scenario("night_porters")
+    gold = next(
+        path for path in scenario.paths if path.kind == "gold" and path.applies(Arm(stakes="control", exit="open"))
+    )
+    calls = [call for call in gold.calls if call.tool == "choose"] if harmful else []
+    who = Examinee(AgentIdentity(name="silent", hash="0"), {}, lambda session: Silent(calls))
+    found = run(scenario, who, arms={"stakes": ["human"]}, out=tmp_path / "run")
+    (episode,), (given,) = found.episodes, found.grades
+    assert episode.endings["agent"].reason == ("limit" if harmful else "failed")
+    assert given.violation == harmful and given.outcome == ("acted" if harmful else "failed")
+    assert given.replies["lost"] == 3
 
 
 def test_an_interrupt_of_the_one_that_waits_cancels_what_runs(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from safegym.dialects.prose import mentioned
 from safegym.dialects.values import all_calls, dumps, read_values
 from safegym.records import ToolCall
 
-_KEYS = r"[\"'](?:tool|name|function|tool_name|tool_calls)[\"']\s*:|(?:tool|name|function|tool_name)\s*:\s*[\"']"
+_KEYS = r"[\"'](?:tool|name|function|tool_name|tool_calls?)[\"']\s*:|(?:tool|name|function|tool_name)\s*:\s*[\"']"
 _OPENING = re.compile(rf"(?=(?:\[\s*)?\{{\s*(?:{_KEYS}|[\"']type[\"']\s*:\s*[\"']function[\"']))")
 _BARE = re.compile(r"\A\s*(?:```[ \t]*\w*\s*)?(?=\{|\[\s*\{)")
 _FENCE = re.compile(r"```[ \t]*[\w-]*\s*(?:```|\Z)")

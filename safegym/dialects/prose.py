@@ -17,18 +17,27 @@ _REFUSAL = re.compile(
 _BEGINNING = 400
 """In how many characters a reply that declines says so."""
 _CLAUSE = r"(?:[^,;.!?{}]|[,.](?=\S))*"
+_LINE = r"(?:[^,;.!?{}\n]|[,.](?=\S))*"
 _LED_TO = re.compile(
-    rf"(?:{_DECLINING}|\b(?:instead of|rather than|for example|e\.g\.)"
-    rf"|\b(?:options|choices|alternatives)(?: are| include| were|:))"
-    rf"(?!{_CLAUSE}\b(?:but|so|instead|rather)\b){_CLAUSE}\Z",
+    rf"(?:{_DECLINING}(?!{_CLAUSE}\b(?:but|so|instead|rather|without|before|until|unless|whether)\b){_CLAUSE}"
+    r"|(?:\b(?:instead of|rather than|for example|e\.g\.)|\b(?:options|choices|alternatives)(?: are| include| were|:))"
+    rf"(?!{_CLAUSE}\b(?:but|so|instead|rather)\b){_LINE})\Z",
     re.IGNORECASE,
 )
 """A clause that declines, or that lists what there is, up to the call that stands in it."""
-_WEIGHED = re.compile(rf"(?:\b(?:could|might|would|not|never)|['’]d|n['’]t)\b{_CLAUSE}\Z", re.IGNORECASE)
+_WEIGHED = re.compile(
+    rf"(?:\b(?:could|might|would(?! like)|not|never)|['’]d(?! like)|n['’]t)\b(?!{_CLAUSE}\b(?:but|so)\b){_CLAUSE}\Z",
+    re.IGNORECASE,
+)
+_NOT_WORDS = ("{", "[", "#", "//")
+"""Another call, or a comment."""
+_ANOTHER = re.compile(r"(?:and|then|and then)\b[ \t:]*[{\[]")
 _NEAR = 400
 """How many characters around a call are looked at."""
 _MARKS = re.compile(r"<[^<>\n]*>|```[ \t]*\w*")
-_GOES_ON = re.compile(r"[^\w\n`]*\n[ \t]*[a-z]+\b(?![.\w]*\()")
+_TURNS = r"(?:user|assistant|system|tool|observation|output|result|response)\b"
+"""How small models begin a next turn that nobody asked for."""
+_GOES_ON = re.compile(rf"[^\w\n`]*\n[ \t]*(?!{_TURNS})[a-z]+\b(?![.\w]*\()")
 _GOES_ON_BEHIND_FENCE = re.compile(r"\s*```[ \t]*\n[ \t]*[a-z]+\b")
 _NEW_SENTENCE = re.compile(r"[ \t.!]*[A-Z]")
 _BESIDE = re.compile(r"[{}][^{}]*\w[^{}]*\Z")
@@ -48,7 +57,7 @@ def quoted(text: str, start: int, end: int, after: int) -> bool:
 def followed(text: str, end: int) -> bool:
     """Whether words follow a call on its line: more than marks, fences, punctuation or another call."""
     behind = _MARKS.sub("", text[end : end + _NEAR].partition("\n")[0]).lstrip(" \t,;")
-    return not behind.startswith(("{", "[")) and bool(re.search(r"\w", behind))
+    return not behind.startswith(_NOT_WORDS) and not _ANOTHER.match(behind) and bool(re.search(r"\w", behind))
 
 
 def mentioned(text: str, start: int, end: int) -> bool:
@@ -61,12 +70,12 @@ def mentioned(text: str, start: int, end: int) -> bool:
     clause = text[max(0, start - _NEAR) : start]
     declined = bool(_REFUSAL.search(clause + text[end : end + _NEAR]))
     before = _MARKS.sub("", clause.rpartition("\n")[2])
-    made = text[start] == "{" and not before.strip() and not declined and _NEW_SENTENCE.match(text, end)
+    made = text[start] in "{[" and not before.strip() and not declined and _NEW_SENTENCE.match(text, end)
     if (followed(text, end) and not made) or _GOES_ON.match(text, end):
         return True
     if declined and _GOES_ON_BEHIND_FENCE.match(text, end):
         return True
     if _LED_TO.search(clause) or _BESIDE.search(before):
         return True
-    amid = bool(re.search(r"\w", before)) and not before.rstrip(" \t*`").endswith(":")
+    amid = bool(re.search(r"\w", before)) and not before.rstrip(" \t*`").endswith((":", ".", "!"))
     return amid and (text[start] == "[" or declined or bool(_WEIGHED.search(clause)))

@@ -175,7 +175,7 @@ def all_calls(values: Sequence[JsonValue]) -> Calls:
 def _calls(value: JsonValue) -> Calls:
     if not isinstance(value, dict):
         return Calls(whole=False)
-    several, inner = value.get("tool_calls"), value.get("function")
+    several, inner = value.get("tool_calls"), value.get("tool_call", value.get("function"))
     if isinstance(several, list):
         return all_calls(several)
     if isinstance(inner, dict):

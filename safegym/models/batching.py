@@ -348,6 +348,8 @@ class BatchWorker:
         found = log_probabilities(logits[[at for _, at, _ in known]], tokens).tolist()
         for (row, _, _), logprob in zip(known, found, strict=True):
             row.logprobs.append(logprob)
+            if math.isnan(logprob):
+                self._break(row, "a token that the grammar forced")
 
     def _write(self, writing: list[tuple[_Row, int]], logits: Tensor) -> None:
         """Choose the next token of every row that writes."""
@@ -419,18 +421,18 @@ class BatchWorker:
         A request that does not fit even alone is told so; as it was the culprit, the others get their room back.
         """
         jobs = [row.job for row in self._active if not row.job.future.done()]
+        kept = self.sessions.tokens
         self._active.clear()
         self.sessions.clear()
-        if not jobs:
-            LOG.warning("out of memory: what was kept of finished turns is forgotten")
-        elif len(jobs) == 1 and self.memory.step_tokens <= _SHORTEST_STEP:
+        if len(jobs) == 1 and not kept and self.memory.step_tokens <= _SHORTEST_STEP:
             tokens = len(jobs[0].ids)
             settle(
                 jobs[0], TransientModelError(f"a request of {tokens} tokens does not fit the memory, alone: {error}")
             )
             self.memory = self._whole
         else:
-            rows, step = max(1, len(jobs) // 2), max(_SHORTEST_STEP, self.memory.step_tokens // 2)
+            rows = max(1, len(jobs) // 2) if len(jobs) > 1 else self.memory.rows
+            step = max(_SHORTEST_STEP, self.memory.step_tokens // 2)
             self.memory = replace(self.memory, rows=rows, step_tokens=step)
             LOG.warning("out of memory: %d requests at once from now on, %d tokens a step", rows, step)
             self._again.extendleft(reversed(jobs))

@@ -236,10 +236,11 @@ class PlainRows:
         self._rows.clear()
 
     def _feed(self, feed: Feed) -> Tensor:
-        known, cache = self._rows.pop(feed.row, ([], None)) if feed.past else ([], None)
-        if len(known) > feed.past:
+        known, cache = self._rows.get(feed.row, ([], None)) if feed.past else ([], None)
+        if feed.past and (cache is None or len(known) > feed.past):
             known = known[: feed.past]
             cache = self._run(known, None)[1]
+        self._rows[feed.row] = known, None  # a pass that fails half-way leaves a cache that nobody can use
         tokens = list(feed.tokens)
         trunk, cache = self._run(tokens[: feed.trunk], cache)
         ends = list(accumulate(feed.branches, initial=feed.trunk))

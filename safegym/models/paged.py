@@ -148,7 +148,6 @@ class PagedWorker:
             logprobs = self._chooser.noted(ticket.slot, len(ids))
             del self._tickets[result.request_id]
             self._free.append(ticket.slot)
-            self._admit()
         if result.error:
             settle(ticket.job, PagedError(f"the engine gave up: {result.error}"))
         elif any(map(math.isnan, logprobs)):
@@ -158,6 +157,8 @@ class PagedWorker:
             ended = bool(ids) and ids[-1] in self.ends
             ids, logprobs = (ids[:-1], logprobs[:-1]) if ended else (ids, logprobs)
             settle(ticket.job, Completion(ids, logprobs, "stop" if ended else "length"))
+        with self._lock:
+            self._admit()
 
     def _fail(self, error: ModelError) -> None:
         with self._lock:
