@@ -76,7 +76,8 @@ def play(options, folder):
         [(each.prompt, len(each.completion)) for each in found.folder.tokens(episode) if each and each.completion]
         for episode in found.episodes
     ]
-    rate = tally("safegym", episodes, seconds, f"model busy {model.worker.busy / seconds:.1%} of the time")
+    busy = model.worker.busy + (model.paged.busy if model.paged else 0)
+    rate = tally("safegym", episodes, seconds, f"model busy {busy / seconds:.1%} of the time")
     return rate, episodes, dict(model.describe)
 
 

@@ -106,7 +106,7 @@ class AgentFile(Record):
     max_tokens: int = Field(default=512, gt=0)
     """The most new tokens of a turn."""
     context: int = Field(default=8192, gt=0)
-    """The most tokens of prompt and reply; the oldest messages go first, the brief never."""
+    """The most tokens of prompt and reply; what is old is cut and left out first, the brief never."""
     system: str = ""
     """A system prompt; for models without native tools, the list of tools follows it."""
     call_bias: float = 0.0

@@ -14,21 +14,9 @@ from safegym.models import load_model
 from safegym.models.base import ModelReply, ModelTraits, TransientModelError
 from safegym.models.prompts import EXAMPLE, neutralise
 from safegym.models.scripted import ScriptedModel
-from safegym.records import Observation, ToolCall, ToolSpec
+from safegym.records import Observation, ToolCall
+from tests.calls import CALL, LOOK, READ, TOOLS
 from tests.conftest import ROOT
-
-
-def schema(**properties):
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-TOOLS = (
-    ToolSpec(name="read_file", description="Read a file.", parameters=schema(path={"type": "string"})),
-    ToolSpec(name="look", description="Look around.", parameters=schema()),
-)
-READ = ToolCall(tool="read_file", arguments={"path": "a.txt"})
-LOOK = ToolCall(tool="look")
-CALL = '{"tool":"read_file","arguments":{"path":"a.txt"}}'
 
 
 def play(agent, *observations, brief="The brief.", tools=TOOLS, seed=3):

@@ -14,19 +14,7 @@ from safegym.conformance.schemas import validates
 from safegym.dialects import DIALECTS, dialect_of, find_dialect, parse, read, split_reasoning
 from safegym.errors import ModelError, UnknownNameError
 from safegym.records import ToolCall, ToolSpec
-
-
-def schema(**properties):
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
-
-
-TOOLS = (
-    ToolSpec(name="read_file", description="Read a file.", parameters=schema(path={"type": "string"})),
-    ToolSpec(name="look", description="Look around.", parameters=schema()),
-)
-READ = ToolCall(tool="read_file", arguments={"path": "a.txt"})
-LOOK = ToolCall(tool="look")
-CALL = '{"tool":"read_file","arguments":{"path":"a.txt"}}'
+from tests.calls import CALL, LOOK, READ, TOOLS, schema
 
 # --------------------------------------------------------------------------------------------------------- reading
 

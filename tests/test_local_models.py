@@ -271,6 +271,16 @@ def test_a_model_without_numbers_is_recorded_and_the_run_goes_on(tmp_path, token
     assert {each.outcome for each in found.grades} == {"failed"} and found.grades[0].replies == {"lost": 3}
 
 
+def test_a_template_that_refuses_is_recorded_and_the_run_goes_on(tmp_path, tokenizer):
+    folder = save(tmp_path / "model", tokenizer)
+    strict = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    strict.chat_template = "{{ raise_exception('only one turn') }}"
+    strict.save_pretrained(folder)
+    found = play(folder, tmp_path / "run", mode="free")
+    assert [each.outcome for each in found.grades] == ["failed", "failed"]
+    assert all("only one turn" in turn.error for episode in found.episodes for turn in episode.turns)
+
+
 def test_endless_replies_end_at_their_limit_and_tokens_are_kept(tmp_path, tokenizer):
     found = play(save(tmp_path / "model", tokenizer), tmp_path / "run", mode="free", max_tokens=7)
     for episode in found.episodes:

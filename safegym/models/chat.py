@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from safegym.errors import ModelError
-from safegym.models.base import Message, ModelRequest
+from safegym.models.base import Message, ModelRequest, TransientModelError
 
 PLAIN = (
     "{{ bos_token or '' }}"
@@ -46,7 +46,7 @@ class Chat:
         """The prompt of a request as text.
 
         Raises:
-            ModelError: If the template refuses the conversation.
+            TransientModelError: If the template refuses the conversation.
         """
         tools = [tool.as_function() for tool in request.tools] if self.native_tools and request.tools else None
         try:
@@ -55,7 +55,8 @@ class Chat:
             try:
                 return self._apply(_merge_system(request.messages), tools)
             except Exception:
-                raise ModelError(f"{self.name}: the chat template refused the conversation: {first}") from first
+                told = f"{self.name}: the chat template refused the conversation: {first}"
+                raise TransientModelError(told) from first
 
     def encode(self, text: str, session: str = "") -> tuple[int, ...]:
         """Token ids; what a session has seen keeps its ids, as encoding a reply again might cut it differently."""

@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue
 
 from safegym.dialects import dialect_of, opens_reasoning, split_reasoning
 from safegym.errors import ContentError, ModelError
-from safegym.models.base import ModelReply, ModelRequest, ModelTraits
+from safegym.models.base import ModelReply, ModelRequest, ModelTraits, TransientModelError
 from safegym.models.batching import BatchWorker, Completion, Job
 from safegym.models.cache import make_rows
 from safegym.models.chat import Chat, end_ids
@@ -96,7 +96,7 @@ class HFModel:
         if not ids or request.max_tokens < 1:
             raise ModelError(f"expected a prompt and at least one new token, got {len(ids)} and {request.max_tokens}")
         if limit < 1:
-            raise ModelError(f"expected a prompt of fewer than {self.traits.context} tokens, got {len(ids)}")
+            raise TransientModelError(f"expected a prompt of fewer than {self.traits.context} tokens, got {len(ids)}")
         if request.options:
             return await self._scored(request, ids, started)
         job = Job(
