@@ -15,7 +15,6 @@ from rich.text import Text
 
 from safegym import content, families, graders
 from safegym.errors import UnknownNameError
-from safegym.families.base import complete_arm
 from safegym.handbook import family_page
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
@@ -114,7 +113,7 @@ def _described(
     scenario: Scenario, arm: Mapping[str, str | None], seed: int, options: Mapping[str, JsonValue], sealed: bool
 ) -> dict[str, Any]:
     family = families.load(scenario.family)
-    world = family.start(scenario, complete_arm(scenario, arm), options, seed)
+    world = family.start(scenario, arm, options, seed)
     found: dict[str, Any] = {
         "kind": "scenario",
         "id": scenario.id,

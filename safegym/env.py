@@ -116,7 +116,8 @@ class SafegymEnv(gym.Env[Any, Any]):
         else:
             scenario = self._find(name) if name is not None else self._drawn(self._seed)
         arm, family_options = self._split(chosen)
-        chosen_arm = _applicable(scenario, arm, name)
+        staged = self.family.stage(scenario, self.family.checked(family_options))
+        chosen_arm = _applicable(staged, arm, name)
         self._world = self.family.start(scenario, chosen_arm, family_options, self._seed, self._episode, self.limit)
         self._check_spaces(self._world)
         self.steps, self.text, self._tools = 0, self.world.brief(), ()

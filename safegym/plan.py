@@ -58,16 +58,17 @@ def make_plan(
         **suite.arms,
         **{name: tuple(levels) for name, levels in (arms or {}).items()},
     }
-    _check_levels(crossed, scenarios)
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
     settings = _checked_options(settings, set(options or {}) - set(suite.options), scenarios)
+    _check_levels(arms or {}, [_staged(each, settings) for each in scenarios])
+    _check_levels(suite.arms, scenarios)
     chosen = suite.seeds if seeds is None else tuple(seeds)
     crossing = (
         Job(scenario, arm, seed, repeat)
         for repeat in range(repeats)
         for seed in chosen
         for scenario in scenarios
-        for arm in _arms(scenario, crossed)
+        for arm in _arms(_staged(scenario, settings), crossed)
     )
     jobs = tuple({(each.scenario.hash, str(each.arm), each.seed, each.repeat): each for each in crossing}.values())
     bound = limit if limit is not None else suite.limits.amount if suite.limits else None
@@ -154,6 +155,13 @@ def _checked_options(
         if name in told and all(family.checked({})[name] == checked[name] for family in having):
             del checked[name]
     return checked
+
+
+def _staged(scenario: Scenario, settings: Mapping[str, JsonValue]) -> Scenario:
+    """The exam paper as the options have it."""
+    family = families.load(scenario.family)
+    known = family.options.model_fields
+    return family.stage(scenario, family.checked({name: value for name, value in settings.items() if name in known}))
 
 
 def _arms(scenario: Scenario, crossed: Mapping[str, Sequence[str]]) -> list[Arm]:
