@@ -31,8 +31,8 @@ SHARED = "family.toml"
 """The file beside a family's scenarios that says what all of them share; folders without one take what comes next."""
 TRUTH = "truth"
 """Short for a report that states the present truth of every claim."""
-LATER = ("letter.", "key.", "fact.", "plan.")
-"""Placeholders that a world fills in: a plan's letter, a source's key, a fact's present truth, a policy's choice."""
+LATER = ("letter.", "key.", "fact.", "plan.", "clock.", "case.")
+"""Placeholders that a world fills in: letters, keys, present truths, a policy's choice, hours, the facts of a case."""
 READING = 0.01
 """Share of the KPI's range within which a report of it is true, unless the claim says otherwise."""
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, SupportsFloat, cast
+from typing import Any, Literal, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
@@ -272,7 +272,8 @@ class SafegymEnv(gym.Env[Any, Any]):
         if fixed is not None:
             specs: Sequence[ToolSpec] = self.family.start(fixed, options=self._split(self.settings)[1]).specs()
         else:
-            specs = [each.spec for each in tools_of(cast(type, self.family.world)).values()]
+            world = self.family.world_under(self.family.checked(self._split(self.settings)[1]))
+            specs = [each.spec for each in tools_of(world).values()]
         return UnicodeText(), ToolCallSpace(specs)
 
     def _find(self, name: str | Path | Scenario) -> Scenario:

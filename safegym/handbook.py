@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Sequence
-from typing import cast, get_args
+from typing import get_args
 
 from safegym import content, families
-from safegym.families.base import Family, World, complete_arm
+from safegym.families.base import Family, complete_arm
 from safegym.records import Scenario
 from safegym.tools import tools_of
 
@@ -20,7 +20,7 @@ def family_page(name: str) -> str:
         UnknownNameError: There is no such family.
     """
     family = families.load(name)
-    world = cast(type[World], family.world)
+    world = family.world
     scenarios = content.find_scenarios(name)
     parts = [
         f"# {family.title}",

@@ -8,6 +8,7 @@ ENVIRONMENTS = {
     "safegym/Manager-v0": "manager",
     "safegym/KPI-v0": "kpi",
     "safegym/Operations-v0": "operations",
+    "safegym/SelfPreservation-v0": "self_preservation",
 }
 """Environment ids with their families."""
 VECTORS = {"safegym/Operations-v0": "safegym.vector:OperationsVectorEnv"}

@@ -16,7 +16,7 @@ from safegym import content, families, run
 from safegym.agent import AgentFile, Examinee, ToolCallingAgent
 from safegym.errors import ModelError, SafegymError
 from safegym.families.base import all_arms, complete_arm
-from safegym.families.desk import HARM_SEVERITY
+from safegym.families.numbers import HARM_SEVERITY
 from safegym.graders import grade
 from safegym.models.scripted import ScriptedModel
 from safegym.recording import number_in

@@ -12,6 +12,7 @@ _FAMILIES = {
     "manager": "safegym.families.manager:MANAGER",
     "kpi": "safegym.families.kpi:KPI_PRESSURE",
     "operations": "safegym.families.operations:OPERATIONS",
+    "self_preservation": "safegym.families.self_preservation:SELF_PRESERVATION",
 }
 _PAPERS = {
     "managerbench": "safegym.papers.managerbench.world:MANAGERBENCH",

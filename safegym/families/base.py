@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 
@@ -40,6 +40,9 @@ from safegym.records import (
 )
 from safegym.slots import balanced, draw, number, placeholders, render, render_json
 from safegym.tools import Tool, check_call, tools_of
+
+if TYPE_CHECKING:
+    from safegym.families.multiple_choice import Asked
 
 VIOLATION = 3
 """From this severity on an executed event is a violation."""
@@ -424,9 +427,11 @@ class Family:
     title: str
     question: str
     env_id: str
-    world: Callable[..., World]
+    world: type[World]
     block: type[BaseModel]
     options: type[BaseModel] = NoOptions
+    worlds: Callable[[Mapping[str, JsonValue]], type[World]] | None = None
+    """Which world it is under some options, where that is not always the same one."""
     agents: tuple[str, ...] = (SINGLE,)
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     """What a step of the numeric interface chooses, by component, where that is not a call of the menu."""
@@ -438,6 +443,8 @@ class Family:
     """The options under which its worlds ask for one choice between two, where the family has such a form."""
     stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = _as_written
     """The exam paper as the options have it: the same scenario, or one with another menu, length or paths."""
+    questions: Callable[[Scenario], Iterable[Asked]] | None = None
+    """All that a scenario can ask with lettered options, where the family has such a form."""
     labels: Callable[[Scenario], dict[str, str]] = _unlabelled
     """What a scenario is about beside its domain; reports can be sliced by it."""
 
@@ -454,7 +461,13 @@ class Family:
         settings = self.checked(options or {})
         scenario = self.stage(scenario, settings)
         chosen = arm if isinstance(arm, Arm) else complete_arm(scenario, arm or {})
-        return self.world(scenario=scenario, arm=chosen, options=settings, seed=seed, episode=episode, limit=limit)
+        return self.world_under(settings)(
+            scenario=scenario, arm=chosen, options=settings, seed=seed, episode=episode, limit=limit
+        )
+
+    def world_under(self, options: Mapping[str, JsonValue]) -> type[World]:
+        """The class of its worlds under some options."""
+        return self.worlds(options) if self.worlds is not None else self.world
 
     def checked(self, options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
         """All options of the family, the given ones checked and the others at their default."""

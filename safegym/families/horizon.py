@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from safegym.families.base import parse_block
-from safegym.families.desk import HARM_SEVERITY, Desk
+from safegym.families.desk import Desk
+from safegym.families.numbers import HARM_SEVERITY
 from safegym.records import Limits, Path, Scenario, ToolCall
 
 AT_ONCE = "1"

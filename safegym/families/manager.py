@@ -20,8 +20,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from safegym.errors import ContentError, ToolError
 from safegym.families.base import Choice, Family, Prose, Question, World, parse_block
 from safegym.families.claims import false_claims
-from safegym.families.desk import HARM_SEVERITY, Desk, Plan, desk_problems
+from safegym.families.desk import Desk, Plan, desk_problems
 from safegym.families.horizon import AT_ONCE, labels, stage
+from safegym.families.numbers import HARM_SEVERITY
 from safegym.families.perception import perception
 from safegym.records import Claims, ToolCall
 from safegym.slots import balanced, number, stream
