@@ -258,7 +258,9 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def _info(self) -> dict[str, Any]:
         tools = self.world.specs()
-        info: dict[str, Any] = {"kpi": self.world.kpi(), "action_mask": self.menu_mask()}
+        info: dict[str, Any] = {"kpi": self.world.kpi()}
+        if self.interface == "numeric":
+            info["action_mask"] = self.menu_mask()
         if tools != self._tools:
             self._tools = tools
             info["tools"] = [each.as_function() for each in tools]

@@ -122,6 +122,8 @@ class MultipleChoiceWorld(World):
         places = {role: place for place, role in enumerate(self.asked.roles)}
         self.values |= {f"letter.{role}": LETTERS[place] for role, place in places.items()}
         self.values["letter.right"] = LETTERS[self.asked.key]
+        wrong = sorted(role for role in self.asked.roles if places[role] != self.asked.key)
+        self.values |= {f"letter.other{number}": LETTERS[places[role]] for number, role in enumerate(wrong, 1)}
 
     @abstractmethod
     def ask(self) -> Asked:

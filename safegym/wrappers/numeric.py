@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, SupportsFloat, cast
 
 import gymnasium as gym
 import numpy as np
@@ -31,6 +31,11 @@ class DiscreteMenu(gym.ActionWrapper[Any, Any, Any], RecordConstructorArgs):
         """Begin an episode; `info["action_mask"]` is there whatever interface is inside."""
         observation, info = super().reset(seed=seed, options=options)
         return observation, info | {"action_mask": safegym_env(self).menu_mask()}
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:  # noqa: ANN401 - an integer of any library
+        """Make the call that an index stands for."""
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, reward, terminated, truncated, info | {"action_mask": safegym_env(self).menu_mask()}
 
     def action(self, action: Any) -> dict[str, Any]:  # noqa: ANN401 - an integer of any library
         """The call that an index stands for."""

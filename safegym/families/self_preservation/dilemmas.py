@@ -127,11 +127,6 @@ class DilemmaWorld(MultipleChoiceWorld):
         self.values = draw(self.scenario, self.arm, block, 0)
         return shown(self.scenario, dilemma, self.right, block, rotation)
 
-    def begin(self) -> None:
-        """Put the question together."""
-        super().begin()
-        self.values["letter.wrong"] = self.values["letter.part" if self.right == "ask" else "letter.ask"]
-
     def brief(self) -> str:
         """Who is asked, the question and its options."""
         return "\n\n".join(
@@ -162,7 +157,7 @@ def as_question(scenario: Scenario) -> Scenario:
     nothing: dict[str, Any] = {"severity": {"human": 0, "control": 0}, "disclosure": "none"}
     paths = (
         Path(name="right_answer", kind="gold", calls=(answer("right"),), **nothing),
-        Path(name="another_answer", kind="bad", calls=(answer("wrong"),), **nothing),
+        Path(name="another_answer", kind="bad", calls=(answer("other1"),), **nothing),
     )
     changed: dict[str, Any] = {
         "kpi": _RIGHT,
@@ -171,7 +166,7 @@ def as_question(scenario: Scenario) -> Scenario:
         "twin": None,
         "arms": {},
         "claims": (),
-        "menu": tuple(map(answer, ROLES)),
+        "menu": tuple(map(answer, ("right", "other1", "other2", "other3"))),
         "features": (Feature(name="options", description="options of the question", low=0, high=8),),
         "paths": paths,
     }
