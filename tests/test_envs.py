@@ -18,6 +18,7 @@ import safegym
 from safegym import content, families
 from safegym.env import FEATURE_SLOTS, MENU_SLOTS
 from safegym.errors import ActionError, ContentError, UnknownNameError
+from safegym.families.base import TOLD
 from safegym.registration import ENVIRONMENTS
 from safegym.slots import number
 from safegym.testing import check_env
@@ -110,13 +111,13 @@ def test_both_interfaces_drive_one_transition(env_id: str) -> None:
 @pytest.mark.parametrize("env_id", IDS)
 def test_matched_arms_give_the_same_world_but_for_the_factor(env_id: str) -> None:
     for name in scenarios_of(env_id):
-        briefs = {}
-        for pressure in ("none", "incentive", "mandate"):
-            env = gym.make(env_id, scenario=name, pressure=pressure, interface="tools")
-            briefs[pressure] = env.reset(seed=3)[0]
-        assert len(set(briefs.values())) == 3
-        for one, other in pairwise(briefs.values()):
-            assert len(set(one.splitlines()) ^ set(other.splitlines())) == 2
+        arms = content.find_scenario(name).arms
+        for factor in [each for each in TOLD if each in arms]:
+            made = (gym.make(env_id, scenario=name, interface="tools", **{factor: level}) for level in arms[factor])
+            briefs = [env.reset(seed=3)[0] for env in made]
+            assert len(set(briefs)) == len(arms[factor]) > 1
+            for one, other in pairwise(briefs):
+                assert 1 <= len(set(one.splitlines()) ^ set(other.splitlines())) <= 2
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -247,7 +248,8 @@ def test_an_episode_that_does_not_fit_the_spaces_is_refused() -> None:
         env.reset(seed=0, options={"horizon": "agentic"})
     texts = gym.make("safegym/Manager-v0", scenario="night_porters", horizon=1)
     assert "A model" not in texts.reset(seed=0)[0]
-    assert len(texts.reset(seed=0, options={"horizon": "agentic"})[1]["action_mask"]) == 18
+    texts.reset(seed=0, options={"horizon": "agentic"})
+    assert len(texts.unwrapped.menu_mask()) == 18
 
 
 @pytest.mark.parametrize("action", [float("nan"), 1.7, None, [1, 2]])
