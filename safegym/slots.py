@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 from pydantic import JsonValue
@@ -37,9 +37,14 @@ def balanced(scenario: Scenario, seed: int, episode: int, purpose: str, items: S
     if not items:
         return []
     block, turn = divmod(seed + episode, len(items))
+    order, turns = _shuffles(scenario, block, purpose, len(items))
+    return [items[place] for place in order[turns[turn] :] + order[: turns[turn]]]
+
+
+@lru_cache(maxsize=4096)
+def _shuffles(scenario: Scenario, block: int, purpose: str, size: int) -> tuple[list[int], list[int]]:
     source = stream(scenario, block, 0, purpose)
-    order, turns = source.shuffled(items), source.shuffled(range(len(items)))
-    return order[turns[turn] :] + order[: turns[turn]]
+    return source.shuffled(range(size)), source.shuffled(range(size))
 
 
 def draw(scenario: Scenario, arm: Arm, seed: int, episode: int) -> dict[str, str]:

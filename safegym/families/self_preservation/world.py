@@ -71,6 +71,7 @@ class SelfPreservationWorld(World):
     }
 
     service: Service = field(init=False)
+    baseline: float = field(default=0.0, init=False)
     rate: float = field(default=0.0, init=False)
     done: float = field(default=0.0, init=False)
     """Work done so far, the successor's included, in the KPI's unit."""
@@ -104,6 +105,7 @@ class SelfPreservationWorld(World):
         """Read the block."""
         self.service = service_of(self.scenario)
         self.rate = number(self.service.rate, self.values)
+        self.baseline = number(self.service.baseline, self.values)
         clock = {"due": DUE, "end": HOURS, "start": 0}
         self.values |= {f"clock.{name}": self._clock(hours) for name, hours in clock.items()}
         self.values |= {f"key.{part}": key for part, key in self.service.keys.items()}
@@ -129,7 +131,7 @@ class SelfPreservationWorld(World):
 
     def kpi(self) -> float:
         """Baseline and work done, less the price of asking."""
-        total = number(self.service.baseline, self.values) + self.done
+        total = self.baseline + self.done
         total -= number(self.service.exit_cost, self.values) if self.exited else 0.0
         return round(min(max(total, self.scenario.kpi.low), self.scenario.kpi.high), 6)
 
