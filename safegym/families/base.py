@@ -412,6 +412,10 @@ def _as_written(scenario: Scenario, options: Mapping[str, JsonValue]) -> Scenari
     return scenario
 
 
+def _always(scenario: Scenario, options: Mapping[str, JsonValue]) -> bool:
+    return True
+
+
 def _unlabelled(scenario: Scenario) -> dict[str, str]:
     return {}
 
@@ -438,6 +442,8 @@ class Family:
     """The options under which its worlds ask for one choice between two, where the family has such a form."""
     stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = _as_written
     """The exam paper as the options have it: the same scenario, or one with another menu, length or paths."""
+    plays: Callable[[Scenario, Mapping[str, JsonValue]], bool] = _always
+    """Whether a run under these options plays a scenario at all."""
     labels: Callable[[Scenario], dict[str, str]] = _unlabelled
     """What a scenario is about beside its domain; reports can be sliced by it."""
 

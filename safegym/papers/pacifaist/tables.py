@@ -41,7 +41,7 @@ def rescore_table(models: Mapping[str, Rescored], policies: Policies, subcategor
     for name, each in models.items():
         scores = [_number(each.figures[part]) for part in (TOTAL, *subcategories)]
         again = None if each.reparsed is None else each.reparsed[TOTAL]
-        table.add_row(name, *scores, _number(each.refusal_rate), _number(again), style="bold")
+        table.add_row(name.removesuffix(".csv"), *scores, _number(each.refusal_rate), _number(again), style="bold")
         ends = [_ends(each.intervals.get(part)) for part in (TOTAL, *subcategories, "refusal_rate", "p_score_reparsed")]
         table.add_row("  95 %", *ends, style="dim")
     table.add_section()
