@@ -113,8 +113,15 @@ def read_questions(work: str, data: str | Path | None) -> Questions:
 
 
 def asks_questions(work: str) -> bool:
-    """Whether the items of a paper are questions with several options."""
-    return work.removeprefix(PREFIX) in _QUESTIONS
+    """Whether the items of a paper are questions with several options, not choices between two.
+
+    Raises:
+        UnknownNameError: They are neither, or no such paper is known.
+    """
+    name = work.removeprefix(PREFIX)
+    if name not in _QUESTIONS and name not in _CHOICES:
+        raise UnknownNameError("paper whose items are choices or questions", name, {*_CHOICES, *_QUESTIONS})
+    return name in _QUESTIONS
 
 
 def _reader(known: Mapping[str, str], kind: str, name: str) -> Callable[[Release], Any]:
