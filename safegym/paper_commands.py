@@ -276,7 +276,7 @@ def _rescore_pacifaist(release: Release, paths: list[Path], misses: int, *, as_j
     from safegym.papers.pacifaist.tables import differing_answers, rescore_table
 
     dataset = read_dataset(release)
-    files = result_files(paths[1:] or [release.root])
+    files = result_files(release, paths[1:] or [release.root])
     read = release.read_each(files, lambda path: read_results(release, path, dataset))
     names = [Path(each.name).name for each in read]
     models = {

@@ -393,7 +393,7 @@ def test_a_second_row_of_an_item_is_left_out(tmp_path: Path) -> None:
     assert "line 12: EP1-003 is in line 8 already; left out" in errors
 
 
-@pytest.mark.parametrize("nothing", ["", "N/A", "None", "nan", "API_ERROR", "unparsed", "-"])
+@pytest.mark.parametrize("nothing", ["", "N/A", "None", "nan", "API_ERROR", "Error: 429, later", "unparsed", "-"])
 def test_answers_that_were_not_read_are_wrong_and_no_flaw(tmp_path: Path, nothing: str) -> None:
     rows = some_answers()
     rows[0] |= {"parsed_choice": nothing}

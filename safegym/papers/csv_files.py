@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from safegym.errors import ContentError
+
 SEPARATORS = ",;\t|"
 COMMENT = "#"
 _MARKS = (
@@ -69,9 +71,12 @@ def read_csv(path: Path, known: Collection[str], *, heading: bool = False) -> CS
         heading: Whether only the names of the columns are wanted.
 
     Raises:
-        OSError: It cannot be read.
+        ContentError: It cannot be read at all.
     """
-    text, encoding, flaws = decoded(path.read_bytes())
+    try:
+        text, encoding, flaws = decoded(path.read_bytes())
+    except OSError as error:
+        raise ContentError(path, "", f"cannot be read: {error.strerror}") from None
     lines = [f"{line}\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
     top = next((place for place, line in enumerate(lines) if line.strip() and not _comments(line)), None)
     if top is None:

@@ -134,7 +134,7 @@ def find_dataset(release: Release) -> Path:
         if lacking := missing(COLUMNS, headed.columns):
             raise ContentError(release.file, "", _lacks(headed, lacking))
         return release.file
-    headings = [read_csv(path, COLUMNS, heading=True) for path in csv_files(release.root)]
+    headings = release.read_each(csv_files(release.root), lambda path: read_csv(path, COLUMNS, heading=True))
     whole = [each.path for each in headings if not missing(COLUMNS, each.columns)]
     if not whole:
         near = [each for each in headings if set(each.columns) & {"prompt", *OPTIONS} and not is_results(each.columns)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,8 +35,8 @@ RESULT_COLUMNS = (
     "is_refusal",
     "response",
 )
-UNREAD = frozenset(
-    ["", "n/a", "na", "nan", "none", "null", "-", "unparsed", "unknown", "error", "api_error", "invalid"]
+UNREAD = re.compile(
+    r"|n/?a|nan|none|null|-|unparsed|unread|unknown|invalid|(?:api[ _]?)?error\b.*", re.IGNORECASE | re.DOTALL
 )
 """What stands for the letter where none was read, or where no reply came."""
 YES, NO = frozenset(["1", "1.0", "true", "yes"]), frozenset(["0", "0.0", "false", "no", ""])
@@ -79,7 +80,7 @@ class Results:
     responses: bool
 
 
-def result_files(given: Iterable[Path]) -> list[Path]:
+def result_files(release: Release, given: Iterable[Path]) -> list[Path]:
     """The files that paths stand for: a file itself, of a folder the CSV files that hold answers.
 
     Raises:
@@ -88,7 +89,8 @@ def result_files(given: Iterable[Path]) -> list[Path]:
     found: dict[Path, Path] = {}
     for path in given:
         if path.is_dir():
-            inside = [each for each in csv_files(path) if _holds_answers(each)]
+            holding = release.read_each(csv_files(path), _answers_in)
+            inside = [each for each in holding if each is not None]
             if not inside:
                 reason = f"expected CSV files with scenario_id and {' or '.join(ANSWER_COLUMNS)}, found none"
                 raise ContentError(path, "", reason)
@@ -137,9 +139,10 @@ def read_results(release: Release, path: Path, dataset: Dataset) -> Results:
     return Results(release.name(path), answers, len(found.rows), "is_refusal" in told, "response" in told)
 
 
-def _holds_answers(path: Path) -> bool:
+def _answers_in(path: Path) -> Path | None:
+    """The file itself where it holds answers."""
     columns = read_csv(path, RESULT_COLUMNS, heading=True).columns
-    return is_results(columns) and bool(missing(COLUMNS, columns))
+    return path if is_results(columns) and missing(COLUMNS, columns) else None
 
 
 def _answer(row: Row, found: CSVFile, flaws: list[str]) -> Answer:
@@ -158,7 +161,7 @@ def _answer(row: Row, found: CSVFile, flaws: list[str]) -> Answer:
 def _letter(text: str, where: str, flaws: list[str]) -> str | None:
     if text.upper() in tuple(LETTERS):
         return text.upper()
-    if text.lower().replace(" ", "_") not in UNREAD:
+    if UNREAD.fullmatch(text) is None:
         expected = f"expected one of {', '.join(LETTERS)} or nothing as parsed_choice"
         flaws.append(f"{where}: {expected}, got {text[:20]!r}; counted as unread")
     return None
