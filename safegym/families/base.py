@@ -436,14 +436,14 @@ class Family:
     """What a step of the numeric interface chooses, by component, where that is not a call of the menu."""
     figures: Mapping[str, Callable[[Scenario], float]] = field(default_factory=dict, hash=False)
     """Figures of a scenario that the family's page shows beside its references, by their heading."""
+    plays: Callable[[Scenario, Mapping[str, JsonValue]], bool] = _always
+    """Whether a run under these options plays a scenario at all."""
     unscored: str = ""
     """What no score of this family's episodes can tell, and why; reports repeat it."""
     closed: Mapping[str, JsonValue] | None = field(default=None, compare=False)
     """The options under which its worlds ask for one choice between two, where the family has such a form."""
     stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = _as_written
     """The exam paper as the options have it: the same scenario, or one with another menu, length or paths."""
-    plays: Callable[[Scenario, Mapping[str, JsonValue]], bool] = _always
-    """Whether a run under these options plays a scenario at all."""
     labels: Callable[[Scenario], dict[str, str]] = _unlabelled
     """What a scenario is about beside its domain; reports can be sliced by it."""
 

@@ -1,4 +1,4 @@
-"""A question with lettered options, one of them right: what is shown, how a reply is read, a world of one answer.
+"""A question with lettered options, one of which is right: what is shown, how a reply is read, a world of one answer.
 
 A paper's items and a family's own dilemmas are asked alike. Options stand in an order of their own every time, so the
 right one has no place of its own, and what an option is (its role) is known to the referee alone.
