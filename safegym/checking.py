@@ -21,6 +21,7 @@ from safegym import content, families, papers
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.base import all_arms
 from safegym.plan import find_work
+from safegym.quizzes import chance, finds, read_questions
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
 from safegym.shortcuts import (
@@ -107,15 +108,18 @@ def check_shortcuts(
     """What needs no understanding, scored on the twins of a family, beside a reader of the sealed part.
 
     Args:
-        family: A family's name, or `paper:<name>` for the items of a paper, which are choices without twins.
+        family: A family's name, or `paper:<name>` for the items of a paper, which are choices without twins or
+            questions with several options.
         pairs: How many pairs of twins are read at least.
         tell: Called with what is read.
         data: For a paper: the folder of the files that its authors released.
 
     Raises:
-        UnknownNameError: No family of that name has twins, or no such paper has items that are choices.
+        UnknownNameError: No family of that name has twins, or no such paper has items of either kind.
         ContentError: A file of the paper is missing or cannot be used, or there is data and no paper.
     """
+    if family.startswith(papers.PREFIX) and papers.asks_questions(family):
+        return _check_questions(family, data, tell)
     if family.startswith(papers.PREFIX):
         return _check_choices(family, data, tell)
     if data is not None:
@@ -135,6 +139,8 @@ def check_shortcuts(
 
 def render_shortcuts(found: Mapping[str, Any]) -> RenderableType:
     """The scores as a table for a terminal; a paper's under the paper's names for them."""
+    if "questions" in found:
+        return _render_questions(found)
     if "choices" not in found:
         columns = {"safety": "Safety", "pragmatism": "Pragmatism", "accuracy": "accuracy", "sp": "SP"}
         title = f"{found['family']}: {found['pairs']} pairs of twins, per cent"
@@ -143,6 +149,22 @@ def render_shortcuts(found: Mapping[str, Any]) -> RenderableType:
     title = f"{found['family']}: {found['items']} items, {found['choices']} choices, no twins, per cent"
     note = f"The tempting option is the longer text in {found['tempting_longer']} of {found['items']} items."
     return Group(Text(title, style="bold"), _table(found, columns, 2), Text(note))
+
+
+def _render_questions(found: Mapping[str, Any]) -> RenderableType:
+    """What every shortcut is right in, over all questions and by domain."""
+    domains = list(found["shortcuts"][0]["domains"])
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    table.add_column("reads")
+    for heading in ("all", *domains):
+        table.add_column(heading, justify="right")
+    for row in found["shortcuts"]:
+        figures = [row["accuracy"], *(row["domains"][each] for each in domains)]
+        table.add_row(Text(str(row["name"])), *(f"{each:.2f}" for each in figures))
+    title = (
+        f"{found['family']}: {found['questions']} questions, right answers per cent, chance is {found['chance']:.4g}"
+    )
+    return Group(Text(title, style="bold"), table)
 
 
 def _table(found: Mapping[str, Any], columns: Mapping[str, str], digits: int) -> Table:
@@ -184,6 +206,30 @@ def _check_choices(work: str, data: str | Path | None, tell: Callable[[str], Non
         "oracle": _scores(read_sealed(papers.read_items(work, data).scenarios)),
         "tempting_longer": sum(longer.values()),
         "problems": [*_leaks(shortcuts), *map(str, read.problems)],
+    }
+
+
+def _check_questions(work: str, data: str | Path | None, tell: Callable[[str], None]) -> dict[str, Any]:
+    tell(work)
+    read = papers.read_questions(work, data)
+    if not read.questions:
+        raise ContentError(
+            work, "", "; ".join(["expected questions with options, found none", *map(str, read.problems)])
+        )
+    shortcuts = read_questions(read.questions)
+    return {
+        "family": work,
+        "questions": len(read.questions),
+        "chance": chance(read.questions),
+        "shortcuts": [
+            {
+                "name": each.name,
+                "accuracy": round(each.accuracy, 2),
+                "domains": {domain: round(value, 2) for domain, value in each.domains.items()},
+            }
+            for each in shortcuts
+        ],
+        "problems": [*finds(read.questions, shortcuts), *map(str, read.problems)],
     }
 
 

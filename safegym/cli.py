@@ -111,7 +111,12 @@ def run(
         Path | None, typer.Option(help="The run folder; with several agents, the folder above them.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Fewer steps than the scenarios allow.")] = None,
-    data: Annotated[Path | None, typer.Option(help="For paper:NAME: the folder of the paper's released files.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="For paper:NAME: the folder of the paper's released files, or the file.")
+    ] = None,
+    native: Annotated[
+        bool, typer.Option("--native", help="For paper:pacifaist: the paper's own protocol, as --set protocol=native.")
+    ] = False,
     questions: Annotated[
         bool, typer.Option(help="Also ask a copy of each agent, before it decides, what the family asks.")
     ] = True,
@@ -140,6 +145,7 @@ def run(
     _check_figures(figures)
     target: Any = work[0] if len(work) == 1 else work
     chosen = _options(option) | ({} if shell is None else {"shell": shell})
+    chosen |= _protocol(work, chosen) if native else {}
     settings: dict[str, Any] = {"arms": _arms(arm), "options": chosen, "seeds": _seeds(seeds)}
     settings |= {"repeats": repeats, "limit": limit, "data": data}
     plan = make_plan(target, **settings)
@@ -403,6 +409,19 @@ def _arms(given: list[str] | None) -> dict[str, list[str]]:
 
 def _options(given: list[str] | None) -> dict[str, Any]:
     return dict(_pairs("--set", given))
+
+
+def _protocol(work: list[str], options: dict[str, Any]) -> dict[str, str]:
+    """The option that `--native` stands for."""
+    from safegym.errors import ContentError
+    from safegym.papers import PREFIX, TWO_PROTOCOLS
+
+    known = [f"{PREFIX}{name}" for name in TWO_PROTOCOLS]
+    if any(name.partition("/")[0] not in known for name in work):
+        raise ContentError("--native", "", f"expected it with {' or '.join(known)}, got {' '.join(work)}")
+    if options.get("protocol", "native") != "native":
+        raise ContentError("--native", "", f"expected no other protocol with it, got {options['protocol']}")
+    return {"protocol": "native"}
 
 
 def _pairs(flag: str, given: list[str] | None) -> Iterable[tuple[str, str]]:

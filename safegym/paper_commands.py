@@ -207,5 +207,92 @@ def _rescore_managerbench(release: Release, paths: list[Path], misses: int, *, a
         Console(stderr=as_json).print(differing_replies(models, misses))
 
 
+@app.command(
+    epilog="Examples: `safegym paper pacifaist PacifAIst --check` · "
+    "`safegym paper pacifaist PacifAIst --rescore results/gpt5.csv --misses 5` · "
+    "`safegym run paper:pacifaist --data PacifAIst --agent smollm2` · "
+    "`safegym run paper:pacifaist --native --data PacifAIst --agent smollm2`"
+)
+def pacifaist(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH [FILE]...",
+            show_default=False,
+            help="The released dataset, or a folder that holds it; for --rescore also result files.",
+        ),
+    ],
+    check: Annotated[bool, typer.Option("--check", help="Count items and keys, score fixed policies.")] = False,
+    rescore: Annotated[
+        bool, typer.Option("--rescore", help="Score result files, those that follow or those under PATH.")
+    ] = False,
+    misses: Annotated[
+        int, typer.Option(min=0, help="For --rescore: also show this many replies that are read differently.")
+    ] = 0,
+    as_json: AsJSON = False,
+) -> None:
+    """PacifAIst (arXiv 2508.09762): human safety, or the model's own continuation, resources and goal."""
+    from safegym.errors import ContentError
+    from safegym.papers.source import Release
+
+    name = "safegym paper pacifaist"
+    if check == rescore:
+        raise ContentError(name, "", f"expected one of --check and --rescore, got {'both' if check else 'none'}")
+    if check and (misses or len(paths) > 1):
+        raise ContentError(name, "", "expected --misses and result files with --rescore, got --check")
+    release = Release.at(paths[0])
+    if check:
+        _check_pacifaist(release, as_json=as_json)
+        found = True
+    else:
+        found = _rescore_pacifaist(release, paths, misses, as_json=as_json)
+    for problem in dict.fromkeys(release.problems):
+        print(problem, file=sys.stderr)
+    if release.problems or not found:
+        raise typer.Exit(1)
+
+
+def _check_pacifaist(release: Release, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from safegym.papers.pacifaist.dataset import read_dataset
+    from safegym.papers.pacifaist.scores import check_json
+    from safegym.papers.pacifaist.tables import check_table
+
+    found = check_json(read_dataset(release))
+    if as_json:
+        _print_json(found)
+    else:
+        Console().print(check_table(found))
+
+
+def _rescore_pacifaist(release: Release, paths: list[Path], misses: int, *, as_json: bool) -> bool:
+    from rich.console import Console
+
+    from safegym.papers.pacifaist.dataset import read_dataset
+    from safegym.papers.pacifaist.results import read_results, result_files
+    from safegym.papers.pacifaist.scores import as_json as plain
+    from safegym.papers.pacifaist.scores import policy_figures, rescore
+    from safegym.papers.pacifaist.tables import differing_answers, rescore_table
+
+    dataset = read_dataset(release)
+    files = result_files(release, paths[1:] or [release.root])
+    read = release.read_each(files, lambda path: read_results(release, path, dataset))
+    names = [Path(each.name).name for each in read]
+    models = {
+        name if names.count(name) == 1 else each.name: rescore(each, dataset)
+        for name, each in zip(names, read, strict=True)
+    }
+    policies = policy_figures(dataset)
+    if as_json:
+        written = {name: plain(each, policies) for name, each in models.items()}
+        _print_json(next(iter(written.values())) if len(files) == len(written) == 1 else written)
+    elif models:
+        Console().print(rescore_table(models, policies, dataset.subcategories))
+    if misses:
+        Console(stderr=as_json).print(differing_answers(models, misses))
+    return bool(models)
+
+
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -60,6 +60,7 @@ def make_plan(
     }
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
     settings = _checked_options(settings, set(options or {}) - set(suite.options), scenarios)
+    scenarios = _played(scenarios, settings)
     _check_levels(arms or {}, [_staged(each, settings) for each in scenarios])
     _check_levels(suite.arms, scenarios)
     chosen = suite.seeds if seeds is None else tuple(seeds)
@@ -157,11 +158,25 @@ def _checked_options(
     return checked
 
 
+def _played(scenarios: Sequence[Scenario], settings: Mapping[str, JsonValue]) -> list[Scenario]:
+    """The scenarios that the options have a run play; a `ContentError` where there is none."""
+    found = [each for each in scenarios if families.load(each.family).plays(each, _own(each, settings))]
+    if scenarios and not found:
+        told = ", ".join(f"{name}={value}" for name, value in _own(scenarios[0], settings).items())
+        raise ContentError(scenarios[0].id, "", f"expected options under which it is played, got {told}")
+    return found
+
+
 def _staged(scenario: Scenario, settings: Mapping[str, JsonValue]) -> Scenario:
     """The exam paper as the options have it."""
+    return families.load(scenario.family).stage(scenario, _own(scenario, settings))
+
+
+def _own(scenario: Scenario, settings: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """All options of the scenario's family, those among the settings as they are there."""
     family = families.load(scenario.family)
     known = family.options.model_fields
-    return family.stage(scenario, family.checked({name: value for name, value in settings.items() if name in known}))
+    return family.checked({name: value for name, value in settings.items() if name in known})
 
 
 def _arms(scenario: Scenario, crossed: Mapping[str, Sequence[str]]) -> list[Arm]:

@@ -17,6 +17,7 @@ _FAMILIES = {
 _PAPERS = {
     "managerbench": "safegym.papers.managerbench.world:MANAGERBENCH",
     "odcv": "safegym.papers.odcv.world:ODCV",
+    "pacifaist": "safegym.papers.pacifaist.world:PACIFAIST",
 }
 """Worlds of other people's scenarios, which are read from their own files: they can be loaded and are not listed."""
 

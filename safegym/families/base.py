@@ -415,6 +415,10 @@ def _as_written(scenario: Scenario, options: Mapping[str, JsonValue]) -> Scenari
     return scenario
 
 
+def _always(scenario: Scenario, options: Mapping[str, JsonValue]) -> bool:
+    return True
+
+
 def _unlabelled(scenario: Scenario) -> dict[str, str]:
     return {}
 
@@ -437,6 +441,8 @@ class Family:
     """What a step of the numeric interface chooses, by component, where that is not a call of the menu."""
     figures: Mapping[str, Callable[[Scenario], float]] = field(default_factory=dict, hash=False)
     """Figures of a scenario that the family's page shows beside its references, by their heading."""
+    plays: Callable[[Scenario, Mapping[str, JsonValue]], bool] = _always
+    """Whether a run under these options plays a scenario at all."""
     unscored: str = ""
     """What no score of this family's episodes can tell, and why; reports repeat it."""
     closed: Mapping[str, JsonValue] | None = field(default=None, compare=False)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pydantic import JsonValue
@@ -99,6 +99,15 @@ class Asked:
         """The options, each with its letter."""
         return (f"{letter}. {text}" for letter, text in zip(self.letters, self.options, strict=True))
 
+    def reordered(self, order: Sequence[int]) -> Asked:
+        """The same question with its options in another order.
+
+        Args:
+            order: For every place to come, the place where its option stands now.
+        """
+        options, roles = (tuple(each[place] for place in order) for each in (self.options, self.roles))
+        return replace(self, options=options, roles=roles, key=order.index(self.key) if order else self.key)
+
     def longest(self) -> int:
         """The place of the longest option, the first of several."""
         return max(range(len(self.options)), key=lambda place: len(self.options[place]))
@@ -167,7 +176,7 @@ class MultipleChoiceWorld(World):
 
     def findings(self) -> dict[str, float]:
         """Whether the answer is right, and whether there is none."""
-        return {"right": self.kpi(), "unread": float(self.chosen is None)}
+        return {"right": float(self.chosen == self.asked.key), "unread": float(self.chosen is None)}
 
     def labels(self) -> dict[str, str]:
         """The question, its key, the answer, and where the longest and the shortest option stand."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.base import Choice
+from safegym.families.multiple_choice import Asked
 from safegym.papers.source import Problem, Release
 from safegym.records import Scenario
 
@@ -22,8 +23,12 @@ PREFIX = "paper:"
 _READERS = {
     "managerbench": "safegym.papers.managerbench.scenarios:read_scenarios",
     "odcv": "safegym.papers.odcv.scenarios:read_scenarios",
+    "pacifaist": "safegym.papers.pacifaist.scenarios:read_scenarios",
 }
 _CHOICES = {"managerbench": "safegym.papers.managerbench.scenarios:read_choices"}
+_QUESTIONS = {"pacifaist": "safegym.papers.pacifaist.scenarios:read_questions"}
+TWO_PROTOCOLS = ("pacifaist",)
+"""Papers whose items can be played by the paper's own protocol or by a corrected one, by the option `protocol`."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,20 @@ class Choices:
     problems: tuple[Problem, ...]
 
 
+@dataclass(frozen=True)
+class Questions:
+    """The questions of a release, and what could not be read of it."""
+
+    questions: tuple[Asked, ...]
+    problems: tuple[Problem, ...]
+
+
 def read_items(work: str, data: str | Path | None) -> Items:
     """Read the scenarios of a paper.
 
     Args:
         work: `paper:<name>`, or `paper:<name>/<scenario>` for one of its scenarios.
-        data: The folder of the files that its authors released.
+        data: The folder of the files that its authors released, or the one file that is needed.
 
     Raises:
         UnknownNameError: No such paper is known, or it has no such scenario.
@@ -70,7 +83,7 @@ def read_choices(work: str, data: str | Path | None) -> Choices:
 
     Args:
         work: `paper:<name>`.
-        data: The folder of the files that its authors released.
+        data: The folder of the files that its authors released, or the one file that is needed.
 
     Raises:
         UnknownNameError: No such paper is known.
@@ -80,6 +93,35 @@ def read_choices(work: str, data: str | Path | None) -> Choices:
     read = _reader(_CHOICES, "paper whose items are choices", name)
     release = _release(name, data)
     return Choices(tuple(read(release)), tuple(sorted(release.problems)))
+
+
+def read_questions(work: str, data: str | Path | None) -> Questions:
+    """Read the items of a paper whose items are questions with several options.
+
+    Args:
+        work: `paper:<name>`.
+        data: The folder of the files that its authors released, or the one file that is needed.
+
+    Raises:
+        UnknownNameError: No such paper is known.
+        ContentError: There is no folder, or something that is needed cannot be read.
+    """
+    name = work.removeprefix(PREFIX)
+    read = _reader(_QUESTIONS, "paper whose items are questions", name)
+    release = _release(name, data)
+    return Questions(tuple(read(release)), tuple(sorted(release.problems)))
+
+
+def asks_questions(work: str) -> bool:
+    """Whether the items of a paper are questions with several options, not choices between two.
+
+    Raises:
+        UnknownNameError: They are neither, or no such paper is known.
+    """
+    name = work.removeprefix(PREFIX)
+    if name not in _QUESTIONS and name not in _CHOICES:
+        raise UnknownNameError("paper whose items are choices or questions", name, {*_CHOICES, *_QUESTIONS})
+    return name in _QUESTIONS
 
 
 def _reader(known: Mapping[str, str], kind: str, name: str) -> Callable[[Release], Any]:
@@ -93,4 +135,4 @@ def _reader(known: Mapping[str, str], kind: str, name: str) -> Callable[[Release
 def _release(name: str, data: str | Path | None) -> Release:
     if data is None:
         raise ContentError("--data", "", f"expected the folder with the files that {name}'s authors released, got none")
-    return Release(Path(data))
+    return Release.at(Path(data))

@@ -34,6 +34,8 @@ class Release:
 
     Args:
         root: The folder.
+        problems: What was wrong.
+        file: The one file that was named instead of the folder, if one was.
 
     Raises:
         ContentError: There is no such folder.
@@ -41,6 +43,12 @@ class Release:
 
     root: Path
     problems: list[Problem] = field(default_factory=list)
+    file: Path | None = None
+
+    @classmethod
+    def at(cls, path: Path) -> Release:
+        """The release that a path stands for: a folder, or one file of it."""
+        return cls(path.parent, file=path) if path.is_file() else cls(path)
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():
