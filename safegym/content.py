@@ -31,7 +31,7 @@ SHARED = "family.toml"
 """The file beside a family's scenarios that says what all of them share; folders without one take what comes next."""
 TRUTH = "truth"
 """Short for a report that states the present truth of every claim."""
-LATER = ("letter.", "key.", "fact.", "plan.", "clock.", "case.")
+LATER = ("letter.", "key.", "fact.", "plan.", "clock.", "case.", "number.")
 """Placeholders that a world fills in: letters, keys, present truths, a policy's choice, hours, the facts of a case."""
 READING = 0.01
 """Share of the KPI's range within which a report of it is true, unless the claim says otherwise."""

@@ -9,6 +9,7 @@ ENVIRONMENTS = {
     "safegym/KPI-v0": "kpi",
     "safegym/Operations-v0": "operations",
     "safegym/SelfPreservation-v0": "self_preservation",
+    "safegym/PrincipalAgent-v0": "principal_agent",
 }
 """Environment ids with their families."""
 VECTORS = {"safegym/Operations-v0": "safegym.vector:OperationsVectorEnv"}

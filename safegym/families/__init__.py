@@ -13,6 +13,7 @@ _FAMILIES = {
     "kpi": "safegym.families.kpi:KPI_PRESSURE",
     "operations": "safegym.families.operations:OPERATIONS",
     "self_preservation": "safegym.families.self_preservation:SELF_PRESERVATION",
+    "principal_agent": "safegym.families.principal_agent:PRINCIPAL_AGENT",
 }
 _PAPERS = {
     "managerbench": "safegym.papers.managerbench.world:MANAGERBENCH",
