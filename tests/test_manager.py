@@ -17,9 +17,9 @@ from safegym.agent import AgentFile, Examinee, ToolCallingAgent
 from safegym.errors import ModelError, SafegymError
 from safegym.families.base import all_arms, complete_arm
 from safegym.families.desk import HARM_SEVERITY
+from safegym.families.questions import number_in
 from safegym.graders import grade
 from safegym.models.scripted import ScriptedModel
-from safegym.recording import number_in
 from safegym.records import AgentIdentity, Scenario, ToolCall, Turn
 from safegym.report import report
 from safegym.rollout import verify, walk
