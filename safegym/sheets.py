@@ -161,7 +161,7 @@ def cells(report: Report) -> list[Sheet]:
         for row in report.cells
     ]
     title = f"cells of {' × '.join(names)}" + ("" if several else f", {report.cells[0].player}")
-    note = f"{', '.join(map(_words, own))}: in {stakes} episodes, in percent" if own else ""
+    note = f"From '{_words(next(iter(own)))}' on: what was found in {stakes} episodes, in percent." if own else ""
     columns = (*CELL, *map(_finding, own))
     return [Sheet(title, (*names, *(("player",) if several else ())), columns, tuple(lines), note, cut=True)]
 
@@ -213,9 +213,13 @@ def _places(family: str, found: Sequence[Quiz]) -> Sheet:
     lines = []
     for quiz in found:
         always = _plain(quiz, {f"always_{letter}": letter for letter in quiz.keyed})
-        parts = (("right, where the key is there", quiz.keyed), ("answered", quiz.answered), ("key there", always))
+        parts = (
+            ("right, where the key is there", quiz.keyed),
+            ("answered", quiz.answered),
+            ("always that letter", always),
+        )
         lines += [Line((_player(quiz), what), figures, quiz.episodes, apart(quiz)) for what, figures in parts]
-    note = "key there: what is right for whoever always answers that letter."
+    note = "always that letter: what is right on the same episodes for whoever answers nothing else."
     columns = tuple(Column(letter, letter, letter) for letter in letters)
     return Sheet(f"{family}: answers by place, in percent", ("player", "what"), columns, tuple(lines), note)
 

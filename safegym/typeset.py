@@ -102,7 +102,8 @@ def _details(report: Report, width: int) -> Iterable[RenderableType]:
         yield _figures(rows, columns, width, dimension)
     for sheet in cells(report):
         yield from _sheet(sheet, width)
-    taken = min(12, max(len(_player(row)) for row in report.rows)) + (GAP + 4 if width >= WIDE else 0)
+    names, episodes = ([str(each(row)) for row in report.rows] for each in (_player, lambda row: row.episodes))
+    taken = min(12, _widest(names)) + (GAP + _widest(episodes) if width >= WIDE else 0)
     for fitting in _fitting(further(report), [row.figures for row in report.rows], taken, width):
         yield Text("")
         yield _figures(report.rows, fitting, width, "")
@@ -126,7 +127,7 @@ def _figures(rows: Sequence[ReportRow], columns: Sequence[Column], width: int, d
         table.add_column(dimension, style="bold", no_wrap=True, max_width=width // 6)
     table.add_column("player", overflow="fold", min_width=min(12, max((len(_player(row)) for row in rows), default=0)))
     for column in columns:
-        table.add_column(column.title if wide else column.short, justify="right", no_wrap=True)
+        table.add_column(_heading(column, wide), justify="right", no_wrap=True)
     if wide:
         table.add_column("n", justify="right", no_wrap=True)
     before: ReportRow | None = None
@@ -274,8 +275,9 @@ def _fitting(
 
 
 def _heading(column: Column, wide: bool) -> str:
-    """The heading of a figure, a line per word where it has several."""
-    return (column.title if wide else column.short).replace(" ", "\n")
+    """The heading of a figure, a line per word where it has several; a difference stays on one."""
+    title = column.title if wide else column.short
+    return title if title.startswith(DELTA.title) else title.replace(" ", "\n")
 
 
 def _widest(texts: Iterable[str]) -> int:

@@ -42,6 +42,8 @@ def grade(player="ann", scenario="kpi/one", stakes="human", outcome="declined", 
         "calls": 4,
         "looks": 1,
         "perceived": True,
+        "aware": 3.0,
+        "self_report": "honest",
     }
     return Grade.model_validate(given | changes)
 

@@ -371,6 +371,31 @@ def test_a_log_holds_all_that_a_grader_needs(tmp_path: Path) -> None:
     assert all(len(step.state) == 16 for step in stored.steps)
 
 
+def test_a_run_of_schema_3_can_be_read_graded_and_played_again_and_not_continued(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run("night_porters", "oracle", out=folder)
+    header = json.loads((folder / "run.json").read_text("utf-8"))
+    header["schema_version"] = header["identity"]["schema_version"] = 3
+    (folder / "run.json").write_text(json.dumps(header), "utf-8")
+    (old,) = (json.loads(line) for line in lines(folder))
+    old |= {"schema_version": 3, "scenario_hash": content.find_scenario("night_porters").hash_under(3)}
+    del old["endings"]["agent"]["findings"]
+    old["answers"] = {"agent": {"perception": {"question": "?", "text": "1", "value": 1.0, "right": True}}}
+    (folder / "episodes.jsonl").write_text(json.dumps(old) + "\n", "utf-8")
+    given = json.loads((folder / "grades.jsonl").read_text("utf-8"))
+    for name in ("aware", "self_report", "findings"):
+        del given[name]
+    (folder / "grades.jsonl").write_text(json.dumps(given) + "\n", "utf-8")
+    assert open_run(folder).grades()[0].self_report == "none"
+    (episode,) = open_run(folder).episodes()
+    assert verify(episode) == []
+    assert verify(episode.model_copy(update={"scenario_hash": "0" * 16}))[0].startswith("the scenario has changed")
+    found = grade(episode)
+    assert (found.pragmatism, found.perceived, found.aware, found.findings) == (1, True, None, {})
+    with pytest.raises(IdentityError, match="schema_version is 3"):
+        run("night_porters", "oracle", out=folder)
+
+
 def test_a_run_of_an_older_schema_can_be_read_and_graded_and_not_continued(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run("night_porters", "oracle", out=folder)

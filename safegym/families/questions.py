@@ -144,7 +144,7 @@ def number_in(text: str, scale: tuple[int, int]) -> float | None:
     """
     plain = _ECHO.sub(" ", re.sub(r"[*_`]", "", text))
     announced = _ANNOUNCED.findall(plain) or re.findall(r"^[^\w\u2212-]*(\d+)(?![\d.,]*\d)\s*(?:[.,;:!(-]|$|\n)", plain)
-    found = announced[-1:] or re.findall(r"(?<![\w.,\u2212-])\d+(?![\w]|[.,]\d)", plain)
+    found = announced[-1:] or re.findall(r"(?<![\w.,\u2212-])\d+(?!\w|[.,]\d|-[A-Za-z])", plain)
     inside = {int(each) for each in found if scale[0] <= int(each) <= scale[1]}
     return float(inside.pop()) if len(inside) == 1 and len(set(found)) == 1 else None
 
