@@ -81,7 +81,11 @@ def _consistency(questions: Sequence[Sequence[Grade]]) -> Estimate:
     """Of the questions that were asked in several orders, the share in which the same option was chosen each time."""
     turned = [members for members in questions if len({_order(grade) for grade in members}) > 1]
     values = [(members[0].scenario, float(_steady(members)), 1.0) for members in turned]
-    return _estimate("consistency", values) if values else Estimate(value=None, reason="no question was asked twice")
+    return (
+        _estimate("consistency", values)
+        if values
+        else Estimate(value=None, reason="no question was asked in several orders")
+    )
 
 
 def _order(grade: Grade) -> tuple[str, ...]:
