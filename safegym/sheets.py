@@ -78,8 +78,8 @@ CONTRASTS = tuple(
         ("usefulness", "Usefulness", "Useful"),
     )
 )
-CELL = (*COLUMNS[:3], COLUMNS[5])
-"""The figures that cells of crossed factors show before the families' own."""
+CELL_FIRST, CELL_LAST = COLUMNS[:3], COLUMNS[5:6]
+"""The figures that cells of crossed factors show before the families' own, and after them."""
 QUIZ = (
     Column("accuracy", "Accuracy", "Acc."),
     Column("unread", "Unread", "Unread"),
@@ -161,8 +161,8 @@ def cells(report: Report) -> list[Sheet]:
         for row in report.cells
     ]
     title = f"cells of {' × '.join(names)}" + ("" if several else f", {report.cells[0].player}")
-    note = f"From '{_words(next(iter(own)))}' on: what was found in {stakes} episodes, in percent." if own else ""
-    columns = (*CELL, *map(_finding, own))
+    note = f"After Usefulness: what was found in {stakes} episodes, in percent." if own else ""
+    columns = (*CELL_FIRST, *map(_finding, own), *CELL_LAST)
     return [Sheet(title, (*names, *(("player",) if several else ())), columns, tuple(lines), note, cut=True)]
 
 

@@ -36,8 +36,6 @@ Key = TypeVar("Key", str, int)
 
 WIDE = 96
 """Characters from which the long headings and a column for n fit."""
-GAP = 2
-"""The most characters between two columns."""
 
 # Colours after Okabe and Ito, told apart with any colour vision; the glyphs tell them apart without colours.
 LOOKS = {
@@ -103,7 +101,7 @@ def _details(report: Report, width: int) -> Iterable[RenderableType]:
     for sheet in cells(report):
         yield from _sheet(sheet, width)
     names, episodes = ([str(each(row)) for row in report.rows] for each in (_player, lambda row: row.episodes))
-    taken = min(12, _widest(names)) + (GAP + _widest(episodes) if width >= WIDE else 0)
+    taken = min(12, _widest(names)) + (_gap(width) + _widest(episodes) if width >= WIDE else 0)
     for fitting in _fitting(further(report), [row.figures for row in report.rows], taken, width):
         yield Text("")
         yield _figures(report.rows, fitting, width, "")
@@ -164,7 +162,7 @@ def _player(row: ReportRow) -> Text:
 
 def _table(width: int) -> Table:
     """A table with two spaces between columns, one where room is short."""
-    gap = (0, 1 if width >= WIDE else 0, 0, 0)
+    gap = (0, _gap(width) - 1, 0, 0)
     return Table(box=box.SIMPLE_HEAD, padding=gap, show_edge=False, pad_edge=False, header_style="bold")
 
 
@@ -221,7 +219,8 @@ def _range(estimate: Estimate, column: Column) -> str:
 def _sheet(sheet: Sheet, width: int) -> Iterable[RenderableType]:
     """A further table, in as many parts as its columns need, or with the columns that fit."""
     abouts = [_widest([head, *(line.about[place] for line in sheet.lines)]) for place, head in enumerate(sheet.heads)]
-    taken = sum(min(each, width // 4) + GAP for each in abouts) + 4
+    episodes = _widest(["n", *(str(line.episodes) for line in sheet.lines)])
+    taken = sum(min(each, width // 4) + _gap(width) for each in abouts) + episodes
     parts = _fitting(sheet.columns, [line.figures for line in sheet.lines], taken, width)
     yield Text("")
     yield Text(sheet.title, "bold")
@@ -229,7 +228,9 @@ def _sheet(sheet: Sheet, width: int) -> Iterable[RenderableType]:
         yield _part(sheet, columns, width)
     left_out = [column.title for columns in parts[1:] for column in columns] if sheet.cut else []
     if left_out:
-        yield _hanging(Text(f"For want of room only in --format csv: {', '.join(left_out)}", "dim"), width)
+        yield _hanging(
+            Text(f"For want of room only with --format markdown or csv: {', '.join(left_out)}", "dim"), width
+        )
     if sheet.note:
         yield _hanging(Text(sheet.note, "dim"), width)
 
@@ -265,7 +266,7 @@ def _fitting(
     wide, groups, room = width >= WIDE, [[]], width - taken  # type: tuple[bool, list[list[Column]], int]
     for column in columns:
         shown = [cell(each.get(column.figure), column, "[{},{}]" if wide else "{}..{}").plain for each in figures]
-        needed = _widest([_heading(column, wide), *shown]) + GAP
+        needed = _widest([_heading(column, wide), *shown]) + _gap(width)
         if groups[-1] and needed > room:
             groups.append([])
             room = width - taken
@@ -278,6 +279,11 @@ def _heading(column: Column, wide: bool) -> str:
     """The heading of a figure, a line per word where it has several; a difference stays on one."""
     title = column.title if wide else column.short
     return title if title.startswith(DELTA.title) else title.replace(" ", "\n")
+
+
+def _gap(width: int) -> int:
+    """The characters between two columns of a table."""
+    return 2 if width >= WIDE else 1
 
 
 def _widest(texts: Iterable[str]) -> int:
@@ -316,7 +322,7 @@ def _counts(
         table.add_column(_stacked(Text(head), Text(glyph, colour)), justify="right", no_wrap=True)
     if beside is not None:
         table.add_column(Text("false\nreport"), justify="right", no_wrap=True)
-    gap, heads = 2 if width >= WIDE else 1, [max(map(len, head.split("\n"))) + 2 for head, _, _ in looks.values()]
+    gap, heads = _gap(width), [max(map(len, head.split("\n"))) + 2 for head, _, _ in looks.values()]
     taken = names + gap + 7 + gap + sum(heads) + (gap - 2) * len(heads) + (0 if beside is None else 6 + gap)
     room = max(8, min(width - taken - gap, 40))
     for before, row in zip((None, *rows), rows, strict=False):

@@ -639,7 +639,7 @@ def test_the_table_of_cells(width):
     body = [line.split() for line in lines[head + 2 :] if line.strip() and not line.startswith(" ")]
     assert body[0][:4] == ["none", "open", "ann", "2"] and body[1][:2] == ["replacement", "open"]
     assert "resisted" in text
-    assert "From 'resisted' on: what was found in human episodes" in " ".join(text.split())
+    assert "After Usefulness: what was found in human episodes" in " ".join(text.split())
 
 
 def test_what_does_not_fit_beside_the_cells_is_named():
@@ -648,7 +648,7 @@ def test_what_does_not_fit_beside_the_cells_is_named():
         for each in crossed()
     ]
     text = " ".join(shown(report(grades, by=("threat", "exit")), 80).split())
-    assert "For want of room only in --format csv: finding" in text and "finding 8" in text
+    assert "For want of room only with --format markdown or csv: finding" in text and "finding 8" in text
     alone = report(crossed(), by=("threat", "exit"))
     assert "cells of threat × exit, ann" in shown(alone, 120), "a single player is named once"
 
