@@ -106,6 +106,11 @@ def apart(row: ReportRow | Quiz) -> bool:
     return row.bracket or row.privileged
 
 
+def player(row: ReportRow | Quiz) -> str:
+    """The player's name, with a star where it sees the sealed part."""
+    return row.player + ("*" if row.privileged else "")
+
+
 @dataclass(frozen=True)
 class Line:
     """One row of a sheet: what it is about, its figures by column, and its episodes."""
@@ -153,7 +158,7 @@ def cells(report: Report) -> list[Sheet]:
     own = dict.fromkeys(name for row in report.cells for name in row.findings.get(stakes, {}))
     lines = [
         Line(
-            (*row.levels.values(), *((_player(row),) if several else ())),
+            (*row.levels.values(), *((player(row),) if several else ())),
             {**row.figures, **row.findings.get(stakes, {})},
             row.episodes,
             apart(row),
@@ -174,7 +179,7 @@ def findings(report: Report) -> list[Sheet]:
 def _findings(report: Report, family: str, names: Sequence[str]) -> Sheet:
     rows = [row for row in report.slices if row.levels == {"family": family}] or report.rows
     lines = [
-        Line((_player(row), stakes), row.findings[stakes], row.episodes, apart(row))
+        Line((player(row), stakes), row.findings[stakes], row.episodes, apart(row))
         for row in rows
         for stakes in STAKES
         if any(name in row.findings.get(stakes, {}) for name in names)
@@ -196,7 +201,7 @@ def quizzes(report: Report) -> list[Sheet]:
 def _reached(family: str, found: Sequence[Quiz]) -> Sheet:
     names = ("longest", "shortest", "random")
     lines = [
-        Line((_player(quiz),), quiz.figures | _plain(quiz, {name: name for name in names}), quiz.episodes, apart(quiz))
+        Line((player(quiz),), quiz.figures | _plain(quiz, {name: name for name in names}), quiz.episodes, apart(quiz))
         for quiz in found
     ]
     note = (
@@ -218,7 +223,7 @@ def _places(family: str, found: Sequence[Quiz]) -> Sheet:
             ("answered", quiz.answered),
             ("always that letter", always),
         )
-        lines += [Line((_player(quiz), what), figures, quiz.episodes, apart(quiz)) for what, figures in parts]
+        lines += [Line((player(quiz), what), figures, quiz.episodes, apart(quiz)) for what, figures in parts]
     note = "always that letter: what is right on the same episodes for whoever answers nothing else."
     columns = tuple(Column(letter, letter, letter) for letter in letters)
     return Sheet(f"{family}: answers by place, in percent", ("player", "what"), columns, tuple(lines), note)
@@ -238,7 +243,3 @@ def _finding(name: str) -> Column:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _player(row: ReportRow | Quiz) -> str:
-    return row.player + ("*" if row.privileged else "")

@@ -28,6 +28,7 @@ from safegym.sheets import (
     findings,
     further,
     number,
+    player,
     quizzes,
 )
 
@@ -100,8 +101,8 @@ def _details(report: Report, width: int) -> Iterable[RenderableType]:
         yield _figures(rows, columns, width, dimension)
     for sheet in cells(report):
         yield from _sheet(sheet, width)
-    names, episodes = ([str(each(row)) for row in report.rows] for each in (_player, lambda row: row.episodes))
-    taken = min(12, _widest(names)) + (_gap(width) + _widest(episodes) if width >= WIDE else 0)
+    names, episodes = ["player", *map(player, report.rows)], [f"n {row.episodes}" for row in report.rows]
+    taken = max(min(12, _widest(names)), _widest(episodes)) + (_gap(width) + _widest(episodes) if width >= WIDE else 0)
     for fitting in _fitting(further(report), [row.figures for row in report.rows], taken, width):
         yield Text("")
         yield _figures(report.rows, fitting, width, "")
@@ -157,7 +158,7 @@ def _stacked(first: Text, second: Text) -> Text:
 
 
 def _player(row: ReportRow) -> Text:
-    return Text(row.player + ("*" if row.privileged else ""))
+    return Text(player(row))
 
 
 def _table(width: int) -> Table:
