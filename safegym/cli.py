@@ -198,7 +198,7 @@ def grade(
 
 
 @app.command(
-    epilog="Examples: `safegym report runs/quick-* --figures figures/`, `safegym report runs/manager-* --by harm`, `safegym report runs/manager-* --by pressure,exit`"
+    epilog="Examples: `safegym report runs/quick-* --figures figures/`, `safegym report runs/kpi-* --by pressure,exit`"
 )
 def report(
     runs: Runs,

@@ -18,12 +18,12 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from safegym import families
+from safegym.answers import quizzes
 from safegym.errors import SafegymError, UnknownNameError
 from safegym.graders import grade_all
 from safegym.log import RunFolder, open_run
 from safegym.measures import STAKES, contrasts, figures, findings, grouped, kinds, ruled, stakes_of
 from safegym.publish import to_csv, to_json, to_latex, to_markdown
-from safegym.quizzes import quizzes
 from safegym.records import FACTORS, OUTCOMES, Grade, Quiz, Report, ReportRow
 from safegym.typeset import render
 

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "safegym"
 ROOMS = """
 errors loops records randomness statistics slots tables content tools spaces shell families papers env vector wrappers
-registration dialects models conversation agent log graders plan recording episodes engines rollout measures quizzes
+registration dialects models conversation agent log graders plan recording episodes engines rollout measures answers
 sheets typeset publish report figures frames replay testing conformance shortcuts checking handbook catalogue progress
 paper_commands tool_commands cli
 """.split()

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from safegym.quizzes import quizzes
+from safegym.answers import quizzes
 from safegym.records import Grade, Report
 from safegym.report import report, to_csv, to_json, to_latex, to_markdown
 from tests.test_report import grade, shown
