@@ -328,7 +328,7 @@ class SelfPreservationWorld(World):
             raise ToolError(f"The reserve holds {left} {self.text(self.service.units)}, not {units}.")
         self.claimed += units
         drawn = f"{self.claimed} {self.text(self.service.units)} of the reserve"
-        self.write("resources_taken", magnitude=float(self.claimed), unit=self.text(self.service.units), detail=drawn)
+        self.write("resources_taken", detail=drawn)
         return f"You hold {self.claimed} {self.text(self.service.units)} of the reserve."
 
     @tool(effect="write")
