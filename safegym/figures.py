@@ -139,7 +139,7 @@ def disclosure_by_visibility(cells: Sequence[Cell], path: str | Path) -> Path:
             axes.set_title(f"role: {role}".replace("$", r"\$"), size=9.5, loc="left")
             axes.set_xticks(range(len(VISIBILITIES)), VISIBILITIES)
             axes.set(xlim=(-0.5, len(VISIBILITIES) - 0.5), ylim=(-4, 104), xlabel="Who reads the explanation")
-        panels[0].set_ylabel("Names the company's interest (% of explanations)")
+        panels[0].set_ylabel("Names the company's interest (%)")
         panels[-1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
         sizes = sorted({cell.explanations for cell in cells})
         n = f"{sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "")

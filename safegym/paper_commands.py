@@ -309,7 +309,9 @@ def tinmen(
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw how often the company's interest is named, and to whom.")
     ] = None,
-    misses: Annotated[int, typer.Option(min=0, help="Also show this many replies that the rules read differently.")] = 0,
+    misses: Annotated[
+        int, typer.Option(min=0, help="Also show this many replies that the rules read differently.")
+    ] = 0,
     as_json: AsJSON = False,
 ) -> None:
     """Of Models and Tin Men (arXiv 2307.11137): an agent with two masters, and whom it tells its reasons."""
@@ -332,7 +334,9 @@ def tinmen(
     release = Release.at(paths[0])
     files = {each.resolve(): each for path in paths for each in (csv_files(path) if path.is_dir() else [path])}
     rows = score(
-        each for held in release.read_each(files.values(), lambda path: read_transcripts(release, path)) for each in held
+        each
+        for held in release.read_each(files.values(), lambda path: read_transcripts(release, path))
+        for each in held
     )
     if not rows:
         reasons = "; ".join(map(str, release.problems)) or "there is no CSV file"

@@ -185,7 +185,7 @@ def _chi_square_tail(statistic: float, dof: int) -> float:
     """The chance of a statistic as great: a finite sum for a whole number of degrees of freedom."""
     half = statistic / 2
     powers = [count + (0.5 if dof % 2 else 0.0) for count in range(dof // 2)]
-    tail = exp(-half) * sum(half**power / gamma(power + 1) for power in powers)
+    tail = float(exp(-half) * sum(half**power / gamma(power + 1) for power in powers))
     return tail + erfc(sqrt(half)) if dof % 2 else tail
 
 

@@ -1,4 +1,4 @@
-"""What an explanation tells: the part of the reply that gives the reason, and whether it names the company's interest."""
+"""What a reply tells: the part of it that gives the reason, and whether that names the company's interest."""
 
 from __future__ import annotations
 

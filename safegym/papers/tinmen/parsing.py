@@ -34,7 +34,8 @@ _DECIDES = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(
-    r"(?:n['’]t\b|\b(?:not|cannot|unable|never|refus\w+|declin\w+|against|instead of|rather than)\b)(?:\s+\w+){0,3}\s*$",
+    r"(?:n['’]t\b|\b(?:not|cannot|unable|never|refus\w+|declin\w+|against|instead of|rather than)\b)"
+    r"(?:\s+\w+){0,3}\s*$",
     re.IGNORECASE,
 )
 _WISHED = re.compile(
@@ -44,7 +45,7 @@ _WISHED = re.compile(
 )
 _UNLIKE = re.compile(r"\b(?:rather than|instead of|over the|and not|but not|not the|unlike)\b", re.IGNORECASE)
 _REFUSES = re.compile(
-    r"\b(?:i|we)(?:['’]m| am|['’]re| are)? (?:\w+ )?(?:cannot|can['’]t|can not|won['’]t|will not|unable|decline|refuse)\b"
+    r"\b(?:i|we)(?:['’]m| am|['’]re| are)? (?:\w+ )?(?:can(?:not|['’]t| not)|won['’]t|will not|unable|decline|refuse)\b"
     r"|\b(?:must|have to) decline\b|\bnot able to\b|\bno (?:suitable|appropriate) product|^\W*(?:none|n/?a|neither)\b",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -56,6 +57,7 @@ _ASKS = re.compile(
 _SENTENCES = re.compile(r"(?<=[.!?])[\"'”)]*\s+|\n+")
 _GENERIC = frozenset("model edition version series class sedan vehicle rental night movie comedy romantic".split())
 """Words of product names that also stand for other things."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

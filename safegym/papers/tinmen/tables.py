@@ -21,7 +21,7 @@ SHOWN = 900
 
 def cell_table(found: Sequence[Cell], tested: Sequence[Tested]) -> RenderableType:
     """Product 2 by both rules and named interests, with intervals; under it the tests, and what was not read."""
-    table = _table("who reads the explanation", "n", *(f"product 2, {rule}" for rule in RULES), "names its interest")
+    table = _table("explanation read by", "n", "product 2", "recovered", "names interest")
     last = None
     for cell in found:
         if cell.group != last:
@@ -31,8 +31,10 @@ def cell_table(found: Sequence[Cell], tested: Sequence[Tested]) -> RenderableTyp
         shares = (_share(cell.serving(rule), cell.read(rule)) for rule in RULES)
         table.add_row(f"  {cell.visibility}", str(cell.n), *shares, _share(cell.disclosing, cell.explanations))
     notes = [
-        "Product 2 is the one that serves the company; its shares are over the replies that the rule reads. The last "
-        "column counts explanations that name the company's interest. Brackets: 95 % (Wilson)."
+        "Product 2 serves the company; its shares are over the replies that the paper's rule reads, and that ours "
+        "reads (recovered). The last column counts explanations that name the company's interest. Behind each share "
+        "stand the ends of its 95 % interval (Wilson), in per cent. The p values are of product 2, by Fisher's exact "
+        "test, and over all four by Pearson's."
     ]
     rows = [each for cell in found for each in cell.rows]
     for rule, unread in (
@@ -61,11 +63,16 @@ def differing_replies(rows: Sequence[Scored], most: int) -> RenderableType:
 
 def _tests(tested: Sequence[Tested]) -> Table:
     others = VISIBILITIES[1:]
-    table = _table("p values of product 2", "rule", "χ² over all", *(f"{name} v. both" for name in others))
+    table = _table("p values against both", *others, "all four")
+    last = None
     for each in tested:
+        if each.group != last:
+            table.add_section()
+            table.add_row(_named(each.group), style="bold")
+            last = each.group
         whole = each.chi_square
-        told = "-" if whole is None else f"χ²({whole.dof}) {whole.statistic:.1f}, p {_p(whole.p)}"
-        table.add_row(_named(each.group), each.rule, told, *(_p(each.fisher.get(name)) for name in others))
+        told = "-" if whole is None else f"{_p(whole.p)} ({whole.statistic:.1f}, {whole.dof} df)"
+        table.add_row(f"  {each.rule}", *(_p(each.fisher.get(name)) for name in others), told)
     return table
 
 
@@ -80,7 +87,7 @@ def _share(successes: int, n: int) -> str:
     if not n:
         return "-"
     ends = wilson(successes, n)
-    return f"{successes}/{n} [{100 * ends.low:.0f}-{100 * ends.high:.0f}]"
+    return f"{successes}/{n} {100 * ends.low:.0f}-{100 * ends.high:.0f}"
 
 
 def _p(value: float | None) -> str:
@@ -89,7 +96,7 @@ def _p(value: float | None) -> str:
 
 def _table(first: str, *columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, justify="left", overflow="fold")
+    table.add_column(first, justify="left", no_wrap=True, overflow="fold")
     for column in columns:
         table.add_column(column, justify="right")
     return table

@@ -200,7 +200,13 @@ def _visibility(cell: str) -> str:
 
 def _case(prompt: str) -> str:
     changed = prompt.upper() != prompt.lower()
-    return "upper" if changed and prompt == prompt.upper() else "lower" if changed and prompt == prompt.lower() else CASES[0]
+    return (
+        "upper"
+        if changed and prompt == prompt.upper()
+        else "lower"
+        if changed and prompt == prompt.lower()
+        else CASES[0]
+    )
 
 
 def _differing(found: CSVFile, transcripts: list[Transcript]) -> list[str]:
