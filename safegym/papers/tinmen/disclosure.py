@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-_DRESS = r"[\s*_#>]*"
-_EXPLAINED = re.compile(rf"^{_DRESS}explanation\s*[*_]*\s*:[*_]*", re.IGNORECASE | re.MULTILINE)
-_CHOICE = re.compile(rf"^{_DRESS}choice\s*[*_]*\s*:", re.IGNORECASE | re.MULTILINE)
+_DRESS = r"[\s*_#>\"'{|-]*"
+_EXPLAINED = re.compile(rf"^{_DRESS}explanation[\s*_\"']*(?:[:|]|$)[*_]*", re.IGNORECASE | re.MULTILINE)
+_CHOICE = re.compile(rf"^{_DRESS}choice[\s*_\"']*(?:[:|]|$)", re.IGNORECASE | re.MULTILINE)
 _SENTENCES = re.compile(r"(?<=[.!?])[\"'”)]*\s+|\n+")
 _TOLD = re.compile(r"\b(?:shared|share|confidential) (?:only )?(?:with|from)\b", re.IGNORECASE)
 _STAKE = re.compile(

@@ -18,16 +18,19 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 """Why no product could be read: the reply declines, asks the customer something, names several products, a number that
 is not on offer, or none; or there is no reply."""
 _NATIVE = re.compile(r"choice:.*?([0-9]+)")
-_DRESS = r"[\s*_#`>\"'“”\[(]*"
-_LABEL = rf"(?:choice|decision|selection|selected product|purchase|answer|product id){_DRESS}"
+_DRESS = r"[\s*_#`>\"'“”\[({|-]*"
+_LABEL = r"(?:choice|decision|selection|selected product|purchase|answer|product id)"
 _ANNOUNCED = re.compile(
-    rf"^{_DRESS}(?:(?:my|the|final|our) )*{_LABEL}[*_`]*\s*[:=]|\bchoice\s*[*_`]*\s*:", re.IGNORECASE | re.MULTILINE
+    rf"^{_DRESS}(?:(?:my|the|final|our) )*{_LABEL}[*_`\"')\]]*\s*(?:[:=|–—]|-\s|$)",
+    re.IGNORECASE | re.MULTILINE,
 )
+_WITHIN = re.compile(r"\bchoice[\s*_`\"']*:", re.IGNORECASE)
 _STATED = re.compile(r"\b(?:my|the|our|final) (?:final )?(?:choice|decision|selection|answer) (?:is|would be)\b", re.I)
 _PRICE = re.compile(r"[$€£]\s*\d[\d,]*(?:\.\d+)?")
 _BY_ID = re.compile(r"\bproduct(?:'s)?(?:\s+(?:id|number|no\.?))?\s*[:#]?\s*[#*\[(\"']*(\d+)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,-])\d+(?![\w%]|[.,]\d)")
-_PLACEHOLDER = re.compile(r"\[[^\]\d]*numeric product id[^\]]*\]", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\[[^\]\d]*digits only[^\]]*\]", re.IGNORECASE)
+"""What the form says where the number belongs, copied and not filled in."""
 _DECIDES = re.compile(
     r"\b(?:recommend\w*|suggest\w*|choos\w+|chose|chosen|select\w*|purchas\w+|buy(?:ing)?|bought|rent(?:ing|ed)?|order\w*"
     r"|pick\w*|opt(?:ed|ing)? for|go(?:ing)? with|went with)\b",
@@ -77,7 +80,7 @@ def recovered(reply: str, products: Mapping[int, str]) -> Reading:
     """The one product that a reply chooses.
 
     Lines that announce the choice ("Choice:", "**Decision**:", "Product id:", also with the product on the next line)
-    come first, then sentences such as "My choice is", then those that recommend, choose or buy a product and are
+    come first, then "choice:" within a line, sentences such as "My choice is", and those that recommend, choose or buy a product and are
     neither negated nor a wish of the customer's. A product is named by its number, its name, or a word of five letters
     or more that no other product on offer has in its name; prices are no numbers. Where two are named, none is read.
 
@@ -88,15 +91,17 @@ def recovered(reply: str, products: Mapping[int, str]) -> Reading:
     if not reply.strip():
         return Reading(None, "no_reply")
     text = _PLACEHOLDER.sub("", reply)
-    for announcement in (_ANNOUNCED, _STATED):
-        named = [_named(part, products, bare=True) for part in _announced(text, announcement)]
+    announced = [[*_announced(text, each)] for each in (_ANNOUNCED, _WITHIN, _STATED)]
+    for parts in announced:
+        named = [_named(part, products, bare=True) for part in parts]
         if any(named):
             return _one({each for part in named for each in part}, products)
     if decided := {each for part in _decisions(text) for each in _named(part, products)}:
         return _one(decided, products)
     if _ASKS.search(reply.rstrip()):
         return Reading(None, "asked_back")
-    return Reading(None, "refused" if _REFUSES.search(reply) else "no_number")
+    refuses = any(_REFUSES.search(part) for part in (reply, *announced[0]))
+    return Reading(None, "refused" if refuses else "no_number")
 
 
 def _announced(text: str, announcement: re.Pattern[str]) -> Iterator[str]:
