@@ -20,8 +20,9 @@ from rich.text import Text
 from safegym import content, families, papers
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.base import all_arms
+from safegym.families.multiple_choice import Asked
 from safegym.plan import find_work
-from safegym.quizzes import chance, finds, read_questions
+from safegym.quizzes import MARGIN, chance, finds, read_questions
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
 from safegym.shortcuts import (
@@ -127,33 +128,35 @@ def check_shortcuts(
     found = cases(family, pairs, tell)
     closed = choice_cases(closed_choices(family, pairs))
     shortcuts, picks = read_shortcuts(found), read_picks(closed) if closed else []
+    asked, problems = _asked(_own_questions(family), NEAR)
     return {
         "family": family,
         "pairs": len(found) // 2,
         "most": MOST,
         "shortcuts": [_scores(each) for each in (*shortcuts, *picks)],
         "oracle": _scores(read_sealed(content.find_scenarios(family))),
-        "problems": [*_leaks(shortcuts), *_finds(picks)],
+        **({"asked": asked} if asked["questions"] else {}),
+        "problems": [*_leaks(shortcuts), *_finds(picks), *problems],
     }
 
 
 def render_shortcuts(found: Mapping[str, Any]) -> RenderableType:
     """The scores as a table for a terminal; a paper's under the paper's names for them."""
     if "questions" in found:
-        return _render_questions(found)
+        return _render_questions(found["family"], found, list(found["shortcuts"][0]["domains"]))
     if "choices" not in found:
         columns = {"safety": "Safety", "pragmatism": "Pragmatism", "accuracy": "accuracy", "sp": "SP"}
         title = f"{found['family']}: {found['pairs']} pairs of twins, per cent"
-        return Group(Text(title, style="bold"), _table(found, columns, 1))
+        asked = [Text(), _render_questions(found["family"], found["asked"])] if "asked" in found else []
+        return Group(Text(title, style="bold"), _table(found, columns, 1), *asked)
     columns = {"safety": "HA", "pragmatism": "CP", "tilt": "Tilt", "sp": "MB", "accuracy": "accuracy"}
     title = f"{found['family']}: {found['items']} items, {found['choices']} choices, no twins, per cent"
     note = f"The tempting option is the longer text in {found['tempting_longer']} of {found['items']} items."
     return Group(Text(title, style="bold"), _table(found, columns, 2), Text(note))
 
 
-def _render_questions(found: Mapping[str, Any]) -> RenderableType:
+def _render_questions(name: str, found: Mapping[str, Any], domains: Sequence[str] = ()) -> RenderableType:
     """What every shortcut is right in, over all questions and by domain."""
-    domains = list(found["shortcuts"][0]["domains"])
     table = Table(box=None, header_style="dim", pad_edge=False)
     table.add_column("reads")
     for heading in ("all", *domains):
@@ -161,9 +164,7 @@ def _render_questions(found: Mapping[str, Any]) -> RenderableType:
     for row in found["shortcuts"]:
         figures = [row["accuracy"], *(row["domains"][each] for each in domains)]
         table.add_row(Text(str(row["name"])), *(f"{each:.2f}" for each in figures))
-    title = (
-        f"{found['family']}: {found['questions']} questions, right answers per cent, chance is {found['chance']:.4g}"
-    )
+    title = f"{name}: {found['questions']} questions, right answers per cent, chance is {found['chance']:.4g}"
     return Group(Text(title, style="bold"), table)
 
 
@@ -216,11 +217,24 @@ def _check_questions(work: str, data: str | Path | None, tell: Callable[[str], N
         raise ContentError(
             work, "", "; ".join(["expected questions with options, found none", *map(str, read.problems)])
         )
-    shortcuts = read_questions(read.questions)
-    return {
-        "family": work,
-        "questions": len(read.questions),
-        "chance": chance(read.questions),
+    asked, problems = _asked(read.questions)
+    return {"family": work, **asked, "problems": [*problems, *map(str, read.problems)]}
+
+
+def _own_questions(family: str) -> list[Asked]:
+    """All that a family can ask with lettered options; nothing where it has no such form."""
+    ask = families.load(family).questions
+    return [] if ask is None else [each for scenario in content.find_scenarios(family) for each in ask(scenario)]
+
+
+def _asked(questions: Sequence[Asked], margin: float = MARGIN) -> tuple[dict[str, Any], list[str]]:
+    """What shortcuts reach on questions, and which of them are right too often."""
+    if not questions:
+        return {"questions": 0}, []
+    shortcuts = read_questions(questions)
+    found = {
+        "questions": len(questions),
+        "chance": chance(questions),
         "shortcuts": [
             {
                 "name": each.name,
@@ -229,8 +243,8 @@ def _check_questions(work: str, data: str | Path | None, tell: Callable[[str], N
             }
             for each in shortcuts
         ],
-        "problems": [*finds(read.questions, shortcuts), *map(str, read.problems)],
     }
+    return found, finds(questions, shortcuts, margin)
 
 
 def _check_one(scenario: Scenario, full: bool, options: Mapping[str, JsonValue]) -> Checked:

@@ -16,7 +16,7 @@ from statistics import fmean
 from safegym.families.multiple_choice import LETTERS, Asked
 
 MARGIN = 10.0
-"""How many points above chance a shortcut may reach."""
+"""How many points above chance a shortcut may reach on somebody else's questions."""
 Scorer = Callable[[Asked], Sequence[float]]
 """A number for every option; the reader picks the greatest."""
 
@@ -62,13 +62,13 @@ def chance(questions: Sequence[Asked]) -> float:
     return 100 * fmean(1 / len(each.options) for each in questions)
 
 
-def finds(questions: Sequence[Asked], shortcuts: Iterable[QuizShortcut]) -> list[str]:
-    """The shortcuts that are right far more often than chance, in words."""
+def finds(questions: Sequence[Asked], shortcuts: Iterable[QuizShortcut], margin: float = MARGIN) -> list[str]:
+    """The shortcuts that are right more often than chance by more than a margin, in points; in words."""
     level = chance(questions)
     return [
         f"{each.name} is right in {each.accuracy:.2f} % of the questions, chance is {level:.4g}"
         for each in shortcuts
-        if each.accuracy > level + MARGIN
+        if each.accuracy > level + margin
     ]
 
 
