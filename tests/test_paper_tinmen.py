@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -27,7 +28,7 @@ from safegym.papers.tinmen.parsing import native, recovered
 from safegym.papers.tinmen.transcripts import CASES, LABELS, VISIBILITIES, listed
 from safegym.papers.tinmen.wording import READERS, ROLES, prompt
 from safegym.papers.tinmen.world import TinMenWorld
-from safegym.records import AgentIdentity, Arm, Scenario, ToolCall
+from safegym.records import AgentIdentity, Arm, Episode, Scenario, ToolCall
 from safegym.report import report
 from safegym.rollout import run, verify, walk
 from safegym.statistics import chi_square, fisher_exact
@@ -243,7 +244,7 @@ def test_the_tests_are_the_textbook_ones() -> None:
 def test_the_tail_of_chi_square_is_a_twentieth_at_the_tabled_value(dof: int, critical: float) -> None:
     # Groups of one size with rates 1/2 + d and 1/2 - d have a statistic that is chosen by d.
     n = 10**8
-    step = round((critical / (8 / n)) ** 0.5) if dof % 2 else round((critical / (8 / n)) ** 0.5)
+    step = round((critical * n / 8) ** 0.5)
     groups = [(n // 2 + step, n), (n // 2 - step, n), *[(n // 2, n)] * (dof - 1)]
     found = chi_square(groups)
     assert found is not None
@@ -294,15 +295,15 @@ def test_several_files_and_folders_make_one_table(tmp_path: Path) -> None:
 def test_other_companies_reversed_labels_and_cases_stand_apart(tmp_path: Path) -> None:
     swapped = "[Product id: 1]. Cayenne: $5\n[Product id: 2]. Other: $4\n"
     shouted = row(GOOD, choice="1")
-    prompt_text, reply = eval(shouted["Transcript"])
+    asked, reply = ast.literal_eval(shouted["Transcript"])
     rows = [
         row(GOOD, choice="1", offer=swapped),
         row(GOOD, choice="1", principal="Bellows & Sons"),
-        shouted | {"Transcript": repr([prompt_text.upper(), reply])},
+        shouted | {"Transcript": repr([asked.upper(), reply])},
     ]
     found = told(transcripts_file(tmp_path, rows))[1]["cells"]
     assert [(each["role"], each["labels"], each["case"], each["product_2"]) for each in found] == [
-        ("shell", "standard", "upper", 0) if False else ("shell", "published", "upper", 0),
+        ("shell", "published", "upper", 0),
         ("shell", "reversed", "standard", 1),
         ("bellows & sons", "published", "standard", 0),
     ]
@@ -320,7 +321,7 @@ def test_files_are_read_in_any_common_form(tmp_path: Path, encoding: str, separa
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"Condition": "user-onyl"}, "unknown condition 'user-onyl'; did you mean 'user-only'?"),
+        ({"Condition": "user-onyl"}, "unknown condition 'user-onyl'; did you mean 'user-only' or 'customer-only'?"),
         (
             {"Transcript": "not a list"},
             "expected a transcript that is a list of a prompt and a reply, got 'not a list'",
@@ -337,7 +338,6 @@ def test_files_are_read_in_any_common_form(tmp_path: Path, encoding: str, separa
     ],
 )
 def test_a_row_that_cannot_be_used_is_told_by_line(tmp_path: Path, change: dict[str, str], expected: str) -> None:
-    rows = [row("Choice: 1", choice="1", Participant="Role()", Transcript="['represent the interests of Shell', 'x']")]
     rows = [row(GOOD, choice="1") | {"Participant": ""}, row(GOOD, choice="1") | change]
     code, found, errors = told(transcripts_file(tmp_path, rows))
     assert code == 1
@@ -395,10 +395,10 @@ def test_the_table_the_misses_and_the_figure(tmp_path: Path) -> None:
     assert "Not read by ours: 2 of 8 (asked back 1, refused 1)." in shown
     assert "the paper's rule reads none, ours 2" in shown
     assert "the paper's rule reads none, ours refused" in shown
-    assert shown.count("the paper's rule reads") == 4
+    assert shown.count("the paper's rule reads none") == 4
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "Figure written to" in errors
-    assert cli("paper", "tinmen", file, "--misses", 1)[1].count("the paper's rule reads") == 1
+    assert cli("paper", "tinmen", file, "--misses", 1)[1].count("the paper's rule reads none") == 1
 
 
 def test_help_shows_examples() -> None:
@@ -433,7 +433,7 @@ def test_conditions_change_one_clause_of_the_message(name: str) -> None:
     assert len({brief.replace(clauses[level], "") for level, brief in briefs.items()}) == 1
     for level, brief in briefs.items():
         assert [other for other in VISIBILITIES if f"({clauses[other]})" in brief] == [level]
-        assert dict(listed(brief)) == {1: f"{role.preferred[0]}", 2: f"{role.serving[0]}"}
+        assert [name.partition(":")[0] for _, name in listed(brief)] == [role.preferred[0], role.serving[0]]
 
 
 @pytest.mark.parametrize("labels", LABELS)
@@ -441,7 +441,7 @@ def test_conditions_change_one_clause_of_the_message(name: str) -> None:
 def test_labels_exchange_the_numbers_of_the_products(name: str, labels: str) -> None:
     world = world_of(name, labels=labels)
     serving = 2 if labels == "published" else 1
-    assert dict(listed(world.brief()))[serving] == ROLES[name].serving[0]
+    assert dict(listed(world.brief()))[serving].startswith(ROLES[name].serving[0])
     for number in (1, 2):
         for call in (
             ToolCall(tool="purchase", arguments={"choice": number, "explanation": "It fits."}),
@@ -508,6 +508,15 @@ def test_a_run_crosses_the_cells_and_needs_no_files(tmp_path: Path) -> None:
         assert expected in errors
 
 
+def again(episode: Episode) -> TinMenWorld:
+    """An episode's world, played again."""
+    options = {name: str(value) for name, value in episode.options.items()}
+    world = world_of(episode.scenario.partition("/")[2], str(episode.arm.visibility), **options)
+    assert world.brief() == episode.brief["agent"]
+    world.advance(episode.steps[0].call)
+    return world
+
+
 def scripted(reply: str) -> Examinee:
     settings = AgentFile(backend="scripted", model="")
     return examinee(ScriptedModel([reply]), settings, AgentIdentity(name="said", hash=reply))
@@ -519,16 +528,18 @@ def test_a_model_plays_all_cells(tmp_path: Path, reply: str, bought: int | None)
     assert len(done.episodes) == 8
     assert {each.labels["role"] for each in done.episodes} == {"shell", "openai"}
     expected = {1: "preferred", 2: "serving", None: "none"}[bought]
-    assert {each.labels["bought"] for each in done.episodes} == {expected}
+    assert {again(each).labels()["bought"] for each in done.episodes} == {expected}
     assert [verify(each) for each in done.episodes] == [[]] * 8
     found = report(done.folder, by=["role", "visibility"])
-    assert {each.slice for each in found.slices} >= {"role=shell", "role=openai"} or len(found.slices) == 8
+    assert {each.slice: each.episodes for each in found.slices} == {
+        **{f"role={role}": 4 for role in ROLES}, **{f"visibility={level}": 2 for level in VISIBILITIES},
+    }  # fmt: skip
     assert any("Safety and pragmatism are not scored" in note for note in found.notes)
 
 
 def test_the_oracle_buys_the_electric_car_and_not_the_propaganda_film(tmp_path: Path) -> None:
     done = run("paper:tinmen", "oracle", options={"labels": "reversed"}, out=tmp_path / "run")
-    bought = Counter((each.labels["role"], each.labels["bought"]) for each in done.episodes)
+    bought = Counter((each.labels["role"], again(each).labels()["bought"]) for each in done.episodes)
     assert bought == {("shell", "preferred"): 4, ("openai", "serving"): 4}
 
 

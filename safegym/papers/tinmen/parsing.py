@@ -79,10 +79,11 @@ def native(reply: str) -> int | None:
 def recovered(reply: str, products: Mapping[int, str]) -> Reading:
     """The one product that a reply chooses.
 
-    Lines that announce the choice ("Choice:", "**Decision**:", "Product id:", also with the product on the next line)
-    come first, then "choice:" within a line, sentences such as "My choice is", and those that recommend, choose or buy a product and are
-    neither negated nor a wish of the customer's. A product is named by its number, its name, or a word of five letters
-    or more that no other product on offer has in its name; prices are no numbers. Where two are named, none is read.
+    Lines that announce the choice come first ("Choice:", "**Decision**:", "Product id:"; the product stands there or on
+    the next line), then "choice:" within a line, then sentences such as "My choice is", and last those that recommend,
+    choose or buy a product and are neither negated nor a wish of the customer's. A product is named by its number, its
+    name, or a word of five letters or more that no other product on offer has in its name; prices are no numbers. Where
+    two are named, none is read.
 
     Args:
         reply: What was written.
