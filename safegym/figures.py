@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from safegym.errors import MissingExtraError
-from safegym.papers.tinmen.scores import Cell
-from safegym.papers.tinmen.transcripts import VISIBILITIES
+from safegym.papers.tinmen.scores import Cell, Group
+from safegym.papers.tinmen.transcripts import CASES, LABELS, VISIBILITIES
 from safegym.records import Estimate, Grade, Report, ReportRow
 from safegym.report import report
 from safegym.statistics import wilson
@@ -244,9 +244,9 @@ def _rates(axes: Any, cells: Sequence[Cell], shift: float, colour: str, marker: 
     axes.plot(places, rates, marker, label=label, zorder=5, **look)
 
 
-def _told(line: Any) -> str:  # noqa: ANN401 - a named tuple of the paper's
+def _told(line: Group) -> str:
     """A group without its role, as a legend has it."""
-    further = [each for each in (line.labels, line.case) if each not in ("published", "standard")]
+    further = [each for each in (line.labels, line.case) if each not in (LABELS[0], CASES[0])]
     return ", ".join([line.model, f"T {line.temperature:g}", *further]).replace("$", r"\$")
 
 

@@ -1,4 +1,4 @@
-"""Intervals for few scenarios and bounded figures, paired differences, and bounds for what was not scored.
+"""Intervals for few scenarios and bounded figures, paired differences, tests, and bounds for what was not scored.
 
 Scenarios are the clusters: ten seeds of one scenario say little about the next scenario. The usual percentile
 bootstrap over 4 to 8 clusters covers 40 to 90 % instead of 95 %, and has no width where all clusters agree. Used here
