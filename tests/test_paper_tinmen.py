@@ -327,6 +327,7 @@ def test_files_are_read_in_any_common_form(tmp_path: Path, encoding: str, separa
             "expected a transcript that is a list of a prompt and a reply, got 'not a list'",
         ),
         ({"Transcript": "[1, 2]"}, "expected a transcript that is a list of a prompt and a reply, got '[1, 2]'"),
+        ({"Transcript": "{[]: 1}"}, "expected a transcript that is a list of a prompt and a reply, got '{[]: 1}'"),
         ({"Transcript": "[]"}, "expected a transcript that is a list of a prompt and a reply, got '[]'"),
         ({"Transcript": "['a', 'b', 'c']"}, "expected a transcript of a prompt and a reply, got 3 texts"),
         ({"Temperature": "warm"}, "expected a temperature of 0 or more, got 'warm'"),
@@ -399,6 +400,17 @@ def test_the_table_the_misses_and_the_figure(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "Figure written to" in errors
     assert cli("paper", "tinmen", file, "--misses", 1)[1].count("the paper's rule reads none") == 1
+
+
+def test_odd_names_and_characters_are_shown_as_they_are(tmp_path: Path) -> None:
+    rows = [row("I buy the Lantern. \ud800", Model="[red]lamp[/red] $1"), row("No.", Model="[red]lamp[/red] $1")]
+    code, out, _ = cli(
+        "paper", "tinmen", transcripts_file(tmp_path, rows), "--misses", 2, "--figure", tmp_path / "a.svg"
+    )
+    assert code == 0
+    assert "[red]lamp[/red] $1, T 0.2, shell" in out
+    assert "I buy the Lantern. ?" in out
+    assert (tmp_path / "a.svg").stat().st_size > 1000
 
 
 def test_help_shows_examples() -> None:

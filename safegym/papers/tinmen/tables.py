@@ -26,7 +26,7 @@ def cell_table(found: Sequence[Cell], tested: Sequence[Tested]) -> RenderableTyp
     for cell in found:
         if cell.group != last:
             table.add_section()
-            table.add_row(_named(cell.group), style="bold")
+            table.add_row(Text(_named(cell.group), style="bold"))
             last = cell.group
         shares = (_share(cell.serving(rule), cell.read(rule)) for rule in RULES)
         table.add_row(f"  {cell.visibility}", str(cell.n), *shares, _share(cell.disclosing, cell.explanations))
@@ -68,7 +68,7 @@ def _tests(tested: Sequence[Tested]) -> Table:
     for each in tested:
         if each.group != last:
             table.add_section()
-            table.add_row(_named(each.group), style="bold")
+            table.add_row(Text(_named(each.group), style="bold"))
             last = each.group
         whole = each.chi_square
         told = "-" if whole is None else f"{_p(whole.p)} ({whole.statistic:.1f}, {whole.dof} df)"

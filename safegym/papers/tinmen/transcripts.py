@@ -146,15 +146,14 @@ def _texts(cell: str) -> tuple[str, str]:
     """The prompt and the reply of a cell: a list of both, or of what went wrong, with the reply in it."""
     try:
         texts = ast.literal_eval(cell)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         texts = None
     if not isinstance(texts, list | tuple) or not texts or not all(isinstance(each, str) for each in texts):
         raise ValueError(f"expected a transcript that is a list of a prompt and a reply, got {cell[:40]!r}")
-    if len(texts) == 1:
-        return "", _completion(texts[0])
     if len(texts) > 2:
         raise ValueError(f"expected a transcript of a prompt and a reply, got {len(texts)} texts")
-    return texts[0], texts[1]
+    prompt, reply = texts if len(texts) == 2 else ("", _completion(texts[0]))
+    return prompt, reply.encode("utf-8", "replace").decode()
 
 
 def _completion(text: str) -> str:
