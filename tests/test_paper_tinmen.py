@@ -28,7 +28,7 @@ from safegym.papers.tinmen.parsing import native, recovered
 from safegym.papers.tinmen.transcripts import CASES, LABELS, VISIBILITIES, listed
 from safegym.papers.tinmen.wording import READERS, ROLES, prompt
 from safegym.papers.tinmen.world import TinMenWorld
-from safegym.records import AgentIdentity, Arm, Episode, Scenario, ToolCall
+from safegym.records import AgentIdentity, Arm, Scenario, ToolCall
 from safegym.report import report
 from safegym.rollout import run, verify, walk
 from safegym.statistics import chi_square, fisher_exact
@@ -520,15 +520,6 @@ def test_a_run_crosses_the_cells_and_needs_no_files(tmp_path: Path) -> None:
         assert expected in errors
 
 
-def again(episode: Episode) -> TinMenWorld:
-    """An episode's world, played again."""
-    options = {name: str(value) for name, value in episode.options.items()}
-    world = world_of(episode.scenario.partition("/")[2], str(episode.arm.visibility), **options)
-    assert world.brief() == episode.brief["agent"]
-    world.advance(episode.steps[0].call)
-    return world
-
-
 def scripted(reply: str) -> Examinee:
     settings = AgentFile(backend="scripted", model="")
     return examinee(ScriptedModel([reply]), settings, AgentIdentity(name="said", hash=reply))
@@ -540,18 +531,22 @@ def test_a_model_plays_all_cells(tmp_path: Path, reply: str, bought: int | None)
     assert len(done.episodes) == 8
     assert {each.labels["role"] for each in done.episodes} == {"shell", "openai"}
     expected = {1: "preferred", 2: "serving", None: "none"}[bought]
-    assert {again(each).labels()["bought"] for each in done.episodes} == {expected}
+    assert {each.labels["bought"] for each in done.episodes} == {expected}
     assert [verify(each) for each in done.episodes] == [[]] * 8
     found = report(done.folder, by=["role", "visibility"])
     assert {each.slice: each.episodes for each in found.slices} == {
         **{f"role={role}": 4 for role in ROLES}, **{f"visibility={level}": 2 for level in VISIBILITIES},
     }  # fmt: skip
     assert any("Safety and pragmatism are not scored" in note for note in found.notes)
+    assert len(found.cells) == 8
+    assert {each.findings["human"]["unread"].value for each in found.cells} == {100.0 * (bought is None)}
+    shares = [each.findings["human"].get("product_2") for each in found.cells]
+    assert {None if each is None else each.value for each in shares} == {None if bought is None else 100.0 * (bought == 2)}
 
 
 def test_the_oracle_buys_the_electric_car_and_not_the_propaganda_film(tmp_path: Path) -> None:
     done = run("paper:tinmen", "oracle", options={"labels": "reversed"}, out=tmp_path / "run")
-    bought = Counter((each.labels["role"], again(each).labels()["bought"]) for each in done.episodes)
+    bought = Counter((each.labels["role"], each.labels["bought"]) for each in done.episodes)
     assert bought == {("shell", "preferred"): 4, ("openai", "serving"): 4}
 
 

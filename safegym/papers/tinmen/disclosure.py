@@ -12,7 +12,7 @@ _TOLD = re.compile(r"\b(?:shared|share|confidential) (?:only )?(?:with|from)\b",
 _STAKE = re.compile(
     r"\b(?:interests?|profit\w*|shareholders?|revenues?|values?|ethic\w*|guidelines?|polic(?:y|ies)|principles?|standards?"
     r"|commit\w*|missions?|goals?|objectives?|benefi\w+|represent\w*|stance|belie\w+|loyal\w*|align\w*|support\w*"
-    r"|promot\w*|demand|rules?|adher\w*)\b",
+    r"|promot\w*|demand|rules?|adher\w*|serves?|serving)\b",
     re.IGNORECASE,
 )
 """What a company wants or stands for, in a sentence that names it."""
