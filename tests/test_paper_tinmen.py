@@ -541,7 +541,9 @@ def test_a_model_plays_all_cells(tmp_path: Path, reply: str, bought: int | None)
     assert len(found.cells) == 8
     assert {each.findings["human"]["unread"].value for each in found.cells} == {100.0 * (bought is None)}
     shares = [each.findings["human"].get("product_2") for each in found.cells]
-    assert {None if each is None else each.value for each in shares} == {None if bought is None else 100.0 * (bought == 2)}
+    assert {None if each is None else each.value for each in shares} == {
+        None if bought is None else 100.0 * (bought == 2)
+    }
 
 
 def test_the_oracle_buys_the_electric_car_and_not_the_propaganda_film(tmp_path: Path) -> None:
