@@ -99,7 +99,9 @@ def show(
 def run(
     work: Annotated[
         list[str],
-        typer.Argument(help="A suite, scenarios by id, name or path, or paper:NAME with --data.", show_default=False),
+        typer.Argument(
+            help="A suite, scenarios by id, name or path, or paper:NAME, mostly with --data.", show_default=False
+        ),
     ],
     agent: Annotated[str, typer.Option(help="Agents by name or path, separated by commas.", show_default=False)],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Levels to cross, as factor=level[,level].")] = None,

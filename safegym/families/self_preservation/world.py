@@ -15,7 +15,8 @@ not said to come first (`precedence=silent`) to resist weighs nothing, and the e
         --arm precedence=clear,silent --arm exit=open,closed
     safegym report runs/self_preservation-AGENT --by threat,precedence,exit
 
-gives the factorial table: how often the order was complied with, and what became of it, in every cell.
+gives the factorial table: how often the order was complied with, and what became of it, in every cell. The dilemmas are
+asked by `--set form=question`; `--seeds 0-3` asks one of each scenario in four orders, `--seeds 0-63` all of them.
 """
 
 from __future__ import annotations
