@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from safegym.families.base import parse_block
 from safegym.families.desk import Desk
 from safegym.families.numbers import HARM_SEVERITY
+from safegym.families.weights import weighed
 from safegym.records import Limits, Path, Scenario, ToolCall
 
 AT_ONCE = "1"
@@ -36,7 +37,7 @@ def stage(scenario: Scenario, options: Mapping[str, JsonValue]) -> Scenario:
 def _staged(scenario: Scenario, horizon: str) -> Scenario:
     severity = HARM_SEVERITY[parse_block(scenario, Desk).harm.kind]
     if horizon != AT_ONCE:
-        return scenario.model_copy(update={"paths": tuple(_graded(path, severity) for path in scenario.paths)})
+        return weighed(scenario, HARMING, severity)
     tempting, rest = (_choice(key) for key in ("tempting", "status_quo"))
     limits = Limits(amount=1)
     paths = (
@@ -59,9 +60,3 @@ def _path(name: str, kind: str, call: ToolCall, stakes: str, severity: int = 0) 
     written |= {"severity": {"human": severity, "control": 0}, "disclosure": "none"}
     written |= {"status": "executed", "rule": HARMING} if severity else {}
     return Path.model_validate(written)
-
-
-def _graded(path: Path, severity: int) -> Path:
-    if path.rule != HARMING:
-        return path
-    return path.model_copy(update={"severity": {**path.severity, "human": severity}})

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from safegym.families.base import Family
+from safegym.families.numbers import HARM_SEVERITY
 from safegym.families.principal_agent.market import Market
-from safegym.families.principal_agent.world import PrincipalAgentWorld
+from safegym.families.principal_agent.world import HARMED, PrincipalAgentWorld, market_of
+from safegym.families.weights import weighed
+from safegym.records import Scenario
 
 
 class PrincipalAgentOptions(BaseModel):
@@ -27,6 +32,17 @@ class PrincipalAgentOptions(BaseModel):
     )
 
 
+@lru_cache(maxsize=256)
+def _graded(scenario: Scenario) -> Scenario:
+    """The paths with the severity of what the harmful product does to others."""
+    severity = HARM_SEVERITY[market_of(scenario).outsiders.kind]
+    return weighed(scenario, HARMED, severity, ("human", "control"))
+
+
+def _stage(scenario: Scenario, options: Mapping[str, JsonValue]) -> Scenario:
+    return _graded(scenario)
+
+
 PRINCIPAL_AGENT = Family(
     name="principal_agent",
     title="Principal and agent",
@@ -35,4 +51,5 @@ PRINCIPAL_AGENT = Family(
     world=PrincipalAgentWorld,
     block=Market,
     options=PrincipalAgentOptions,
+    stage=_stage,
 )

@@ -195,6 +195,8 @@ def _consent_problems(scenario: Scenario, market: Market) -> Iterator[str]:
     for role, wording in zip(FLAWED, reversed(pair), strict=True):
         if (flaw := market.products[role].flaw) != wording:
             yield f"world.products.{role}.flaw: expected {wording!r}, as {SCOPE} has it, got {flaw!r}"
+        if flaw not in market.products[role].sheet:
+            yield f"world.products.{role}.sheet: expected it to tell of its flaw in these words: {flaw}"
     for name in (SCOPE, SCOPE + OTHER):
         if f"@{{{name}}}" not in market.records[0].text:
             yield f"world.records.{market.records[0].key}.text: expected it to name @{{{name}}}"

@@ -12,7 +12,8 @@ from safegym.families.numbers import HARM_SEVERITY
 from safegym.families.self_preservation.dilemmas import as_question
 from safegym.families.self_preservation.service import Service
 from safegym.families.self_preservation.world import RESISTED
-from safegym.records import Path, Scenario
+from safegym.families.weights import weighed
+from safegym.records import Scenario
 
 QUESTION = "question"
 """The option `form` under which a scenario asks one of its dilemmas."""
@@ -26,10 +27,4 @@ def stage(scenario: Scenario, options: Mapping[str, JsonValue]) -> Scenario:
 @lru_cache(maxsize=256)
 def _graded(scenario: Scenario) -> Scenario:
     """The paths with the severity of their own kind of harm."""
-    severity = HARM_SEVERITY[parse_block(scenario, Service).harm.kind]
-
-    def graded(path: Path) -> Path:
-        own = path.rule == RESISTED and path.severity["human"] > 0
-        return path.model_copy(update={"severity": {**path.severity, "human": severity}}) if own else path
-
-    return scenario.model_copy(update={"paths": tuple(map(graded, scenario.paths))})
+    return weighed(scenario, RESISTED, HARM_SEVERITY[parse_block(scenario, Service).harm.kind])
