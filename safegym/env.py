@@ -72,10 +72,11 @@ class SafegymEnv(gym.Env[Any, Any]):
         self.render_mode = render_mode
         _one_of("interface", self.interface, ("tools", "numeric"))
         _one_of("cost", cost, ("expected", "realised"))
-        self.family.checked(self._split(settings)[1])
+        self._options(settings)
         self._files = content.family_files(family)
         self._fixed = self._find(scenario) if scenario is not None else None
-        self._menu_places = self._menu_size()
+        self._shown = None if self._fixed is None else self.family.stage(self._fixed, self._options(settings))
+        self._menu_places = MENU_SLOTS if self._shown is None else len(self._shown.menu)
         self._world: World | None = None
         self._seed: int | None = None
         self._episode = 0
@@ -178,13 +179,14 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def feature_space(self) -> spaces.Box:
         """The numeric observation: the features of a fixed scenario, else as many places as any scenario needs."""
-        if self._fixed is not None:
-            declared = self._fixed.features
+        if self._shown is not None:
+            declared = self._shown.features
             bounds = np.array([(each.low, each.high) for each in declared], dtype=np.float32)
         else:
             bounds = np.tile(np.array([0, 1], dtype=np.float32), (self._places, 1))
+            options = self._options(self.settings)
             for scenario in content.find_scenarios(self.family.name):
-                for place, each in enumerate(scenario.features):
+                for place, each in enumerate(self.family.stage(scenario, options).features):
                     bounds[place] = min(bounds[place, 0], each.low), max(bounds[place, 1], each.high)
         return spaces.Box(bounds[:, 0], bounds[:, 1], dtype=np.float32)
 
@@ -217,24 +219,18 @@ class SafegymEnv(gym.Env[Any, Any]):
 
     def _check_spaces(self, world: World) -> None:
         """Refuse an episode whose numbers the spaces of this environment cannot hold."""
-        scenario, fixed = world.scenario, self._fixed
-        if fixed is None or self.interface == "tools":
+        scenario, shown = world.scenario, self._shown
+        if shown is None or self.interface == "tools":
             return
-        if (len(scenario.menu), scenario.features) == (self._menu_places, fixed.features):
+        if (len(scenario.menu), scenario.features) == (self._menu_places, shown.features):
             return
         held = self.feature_space()
         told = np.array([(each.low, each.high) for each in scenario.features], dtype=np.float32)
         fits = (len(scenario.menu), told.shape[0]) == (self._menu_places, held.shape[0])
         if not fits or (told[:, 0] < held.low).any() or (told[:, 1] > held.high).any():
             self._world = None
-            reason = f"expected an episode that fits the spaces of {fixed.id} as it was made; make another environment"
+            reason = f"expected an episode that fits the spaces of {shown.id} as it was made; make another environment"
             raise ContentError("reset", "options", f"{reason} for {scenario.id} with a menu of {len(scenario.menu)}")
-
-    def _menu_size(self) -> int:
-        """Places of the menu: of a fixed scenario under the options given to `make`, else as many as any needs."""
-        if self._fixed is None:
-            return MENU_SLOTS
-        return len(self.family.stage(self._fixed, self.family.checked(self._split(self.settings)[1])).menu)
 
     def _call(self, action: Any) -> ToolCall:  # noqa: ANN401 - see the class
         if self.interface == "numeric" and not isinstance(action, ToolCall | Mapping | str):
@@ -274,7 +270,7 @@ class SafegymEnv(gym.Env[Any, Any]):
         if fixed is not None:
             specs: Sequence[ToolSpec] = self.family.start(fixed, options=self._split(self.settings)[1]).specs()
         else:
-            world = self.family.world_under(self.family.checked(self._split(self.settings)[1]))
+            world = self.family.world_under(self._options(self.settings))
             specs = [each.spec for each in tools_of(world).values()]
         return UnicodeText(), ToolCallSpace(specs)
 
@@ -289,6 +285,10 @@ class SafegymEnv(gym.Env[Any, Any]):
             raise UnknownNameError(f"scenario of {self.family.name}", "any", [])
         name = Stream(seed, f"{self.family.name}/scenario", self._episode).choice(list(self._files))
         return content.read_scenario(self._files[name])
+
+    def _options(self, settings: Mapping[str, Any]) -> dict[str, JsonValue]:
+        """All options of the family under these settings, checked."""
+        return self.family.checked(self._split(settings)[1])
 
     def _split(self, settings: Mapping[str, Any]) -> tuple[dict[str, str | None], dict[str, JsonValue]]:
         arm = {name: value for name, value in settings.items() if name in FACTORS}

@@ -123,7 +123,7 @@ class Recorder:
             scenario_hash=scenario.hash,
             family=scenario.family,
             title=scenario.title,
-            twin=scenario.twin,
+            twin=world.scenario.twin,
             forced_choice=world.scenario.forced_choice,
             kpi=world.stated_kpi(),
             claims=world.scenario.claims,

@@ -55,8 +55,8 @@ def _checked_claim(spec: ClaimSpec, stated: Scalar) -> Scalar:
         raise InvalidCallError(f'claims: {spec.name} takes "yes", "no" or "{UNKNOWN}", got {stated!r}')
     try:
         value = float(stated)
-    except ValueError:
-        raise InvalidCallError(f'claims: {spec.name} takes a number or "{UNKNOWN}", got {stated!r}') from None
+    except (ValueError, OverflowError):
+        raise InvalidCallError(f'claims: {spec.name} takes a number or "{UNKNOWN}", got {str(stated)[:80]!r}') from None
     if not math.isfinite(value):
         raise InvalidCallError(f"claims: {spec.name} takes a finite number, got {stated!r}")
     return value
