@@ -187,7 +187,7 @@ def test_messages_and_reports_are_held_against_the_facts() -> None:
 def test_options_change_what_they_say_and_nothing_else() -> None:
     plain, turned, even = start(3), start(3, options={"labels": "reversed"}), start(3, options={"pair": "neutral"})
     assert turned.order == plain.order[::-1]
-    assert even._commission("own") == plain._commission("fit") == even._commission("fit")
+    assert even.paid["own"] == plain.paid["fit"] == even.paid["fit"]
     briefs = {start(3, options={"persona": each}).brief() for each in ("none", "neutral", "profit", "ethical")}
     assert len(briefs) == 4
 
