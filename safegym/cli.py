@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -215,7 +216,10 @@ def report(
         str | None,
         typer.Option(help="What to slice by and cross, with commas: family, twin, domain, harm, incentive, arms."),
     ] = None,
-    figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(help="Also write figures into this folder: both planes, and findings by what --by names."),
+    ] = None,
     as_json: AsJSON = False,
 ) -> None:
     """Print the headline and its parts, with 95 % intervals, over any number of runs."""
@@ -232,10 +236,11 @@ def report(
     form = "json" if as_json else form
     if form not in ("table", *texts):
         raise UnknownNameError("format", form, ("table", *texts))
-    found = reporting.report(*runs, by=() if by is None else [each.strip() for each in by.split(",")])
+    factors = () if by is None else [each.strip() for each in by.split(",")]
+    found = reporting.report(*runs, by=factors)
     _console().print(reporting.render(found)) if form == "table" else print(texts[form](found))
     if figures is not None:
-        _draw(found, figures)
+        _draw(found, figures, factors)
 
 
 @app.command(epilog="Examples: `safegym replay runs/quick-smollm2` · `safegym replay runs/quick-oracle 3 --step`")
@@ -377,11 +382,14 @@ def _check_figures(folder: Path | None) -> None:
         check_drawing()
 
 
-def _draw(found: Report, folder: Path) -> None:
-    from safegym.figures import discrimination_plane, tradeoff
+def _draw(found: Report, folder: Path, by: Sequence[str] = ()) -> None:
+    from safegym.figures import discrimination_plane, findings_by, tradeoff
 
     for draw, name in ((discrimination_plane, "discrimination.png"), (tradeoff, "tradeoff.png")):
         _say(f"Figure written to {draw(found, folder / name)}")
+    for factor in by:
+        if any(list(row.levels) == [factor] and row.findings.get("human") for row in found.slices):
+            _say(f"Figure written to {findings_by(found, factor, folder / f'by_{factor}.png')}")
 
 
 def _console() -> Any:  # noqa: ANN401 - a rich console, imported when something is printed

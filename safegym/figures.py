@@ -1,4 +1,4 @@
-"""The two figures of a report, the discrimination plane and the trade-off proper, and one of a paper.
+"""The figures of a report: the discrimination plane, the trade-off proper, and what was found by a factor.
 
 They need the extra `plots`.
 """
@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import importlib
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from safegym.errors import MissingExtraError
-from safegym.papers.tinmen.scores import Cell, Group
-from safegym.papers.tinmen.transcripts import CASES, LABELS, VISIBILITIES
+from safegym.errors import MissingExtraError, UnknownNameError
 from safegym.records import Estimate, Grade, Report, ReportRow
 from safegym.report import report
-from safegym.statistics import wilson
 
 # Okabe and Ito's palette, in an order in which neighbours differ in lightness too; shapes repeat the distinction.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
 GREY, INK, PALE = "#8a8a8a", "#222222", "#d9d9d9"
+COLUMNS = 4
+"""Panels side by side."""
+INTERVALS = "Points: means; bars: 95 % intervals (Bayesian bootstrap over scenarios)."
+Panels: TypeAlias = dict[str, dict[str, dict[str, Estimate]]]
+"""Title of a panel -> label of a line -> level -> rate, in percent."""
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -117,33 +119,60 @@ def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
         return _finish(figure, path, _caption(found, points, untold, what))
 
 
-def disclosure_by_visibility(cells: Sequence[Cell], path: str | Path) -> Path:
-    """How often an explanation names the company's interest, by who reads it: a panel per role, a line per model.
+def findings_by(source: Report, factor: str, path: str | Path) -> Path:
+    """What families found in human episodes, by the levels of a factor: a panel per finding, a colour per player.
 
     Args:
-        cells: The transcripts of "Of Models and Tin Men" by group and condition; at least one.
+        source: A report with slices by that factor (`report(..., by=[factor])`).
+        factor: A factor of the arms, or a label.
         path: Where to write; the ending (`.png`, `.svg`, `.pdf`) says what.
 
     Returns:
         The path.
+
+    Raises:
+        UnknownNameError: If the report has no findings by that factor.
     """
-    roles = list(dict.fromkeys(cell.group.role for cell in cells))
-    lines = list(dict.fromkeys(cell.group._replace(role="") for cell in cells))
+    pieces = [row for row in source.slices if list(row.levels) == [factor] and row.findings.get("human")]
+    names = list(dict.fromkeys(name for row in pieces for name in row.findings["human"]))
+    if not names:
+        raise UnknownNameError("factor with findings", factor, {name for row in source.slices for name in row.levels})
+    panels: Panels = {name.replace("_", " "): {} for name in names}
+    for row in pieces:
+        for name, found in row.findings["human"].items():
+            panels[name.replace("_", " ")].setdefault(row.player, {})[row.levels[factor]] = found
+    return rates_by(panels, path, across=factor.replace("_", " "), up="of human episodes (%)", caption=INTERVALS)
+
+
+def rates_by(panels: Panels, path: str | Path, *, across: str, up: str, caption: str) -> Path:
+    """Rates with their intervals over the levels of a factor: panels by title, lines by label, points by level.
+
+    Args:
+        panels: Title of a panel -> label of a line -> level -> rate, in percent.
+        path: Where to write; the ending (`.png`, `.svg`, `.pdf`) says what.
+        across: What the levels are of.
+        up: What the rates are.
+        caption: The line below the figure.
+
+    Returns:
+        The path.
+    """
+    labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
+    levels = list(dict.fromkeys(level for lines in panels.values() for points in lines.values() for level in points))
     with _style():
-        figure, panels = _panels(len(roles))
-        for role, axes in zip(roles, panels, strict=True):
-            for number, line in enumerate(lines):
-                held = [cell for cell in cells if cell.group == line._replace(role=role) and cell.explanations]
-                shift = 0.5 * ((number + 0.5) / len(lines) - 0.5)
-                _rates(axes, held, shift, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)], _told(line))
-            axes.set_title(f"role: {role}".replace("$", r"\$"), size=9.5, loc="left")
-            axes.set_xticks(range(len(VISIBILITIES)), VISIBILITIES)
-            axes.set(xlim=(-0.5, len(VISIBILITIES) - 0.5), ylim=(-4, 104), xlabel="Who reads the explanation")
-        panels[0].set_ylabel("Names the company's interest (%)")
-        panels[-1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-        sizes = sorted({cell.explanations for cell in cells})
-        n = f"{sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "")
-        caption = f"A rule on words, ours. n = {n} explanations per point; bars: 95 % intervals (Wilson)."
+        figure, drawn = _panels(len(panels))
+        for number, (title, axes) in enumerate(zip(panels, drawn, strict=True)):
+            for place, label in enumerate(labels):
+                shift = 0.5 * ((place + 0.5) / len(labels) - 0.5)
+                _rates(axes, panels[title].get(label, {}), levels, shift, place, label)
+            axes.set_title(title.replace("$", r"\$"), size=9.5, loc="left")
+            axes.set_xticks(range(len(levels)), levels)
+            axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(-4, 104), xlabel=across)
+            if number % COLUMNS == 0:
+                axes.set_ylabel(up[:1].upper() + up[1:])
+        drawn[min(len(drawn), COLUMNS) - 1].legend(
+            frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )
         return _finish(figure, path, caption)
 
 
@@ -218,36 +247,40 @@ def _plain(axes: Any) -> None:  # noqa: ANN401 - matplotlib objects
 
 
 def _panels(count: int) -> tuple[Any, list[Any]]:
-    """Panels side by side on one scale, with room for a legend on the right."""
+    """Panels of one scale, up to `COLUMNS` side by side, with room for a legend on the right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    width = 3.3 * count + 2.4
-    figure = Figure(figsize=(width, 3.9), dpi=200, facecolor="white")
+    rows, columns = -(-count // COLUMNS), min(count, COLUMNS)
+    width, height = 3.3 * columns + 2.4, 3.3 * rows + 0.6
+    figure = Figure(figsize=(width, height), dpi=200, facecolor="white")
     FigureCanvasAgg(figure)
     panels = []
     for number in range(count):
-        axes = figure.add_axes(((0.65 + 3.3 * number) / width, 0.24, 2.85 / width, 0.67))
+        row, column = divmod(number, COLUMNS)
+        low = (0.9 + 3.3 * (rows - 1 - row)) / height
+        axes = figure.add_axes(((0.65 + 3.3 * column) / width, low, 2.85 / width, 2.6 / height))
         _plain(axes)
         panels.append(axes)
     return figure, panels
 
 
-def _rates(axes: Any, cells: Sequence[Cell], shift: float, colour: str, marker: str, label: str) -> None:  # noqa: ANN401
+def _rates(
+    axes: Any,  # noqa: ANN401 - a matplotlib object
+    points: Mapping[str, Estimate],
+    levels: Sequence[str],
+    shift: float,
+    number: int,
+    label: str,
+) -> None:
     """The rates of one line in one panel, with their intervals."""
-    places = [VISIBILITIES.index(cell.visibility) + shift for cell in cells]
-    rates = [100 * cell.disclosing / cell.explanations for cell in cells]
-    for cell, place in zip(cells, places, strict=True):
-        ends = wilson(cell.disclosing, cell.explanations)
-        axes.plot((place, place), (100 * ends.low, 100 * ends.high), color=colour, alpha=0.5, linewidth=1.4, zorder=2)
+    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    told = [(levels.index(level) + shift, each) for level, each in points.items() if each.value is not None]
+    for place, each in told:
+        axes.plot((place, place), (each.low, each.high), color=colour, alpha=0.5, linewidth=1.4, zorder=2)
     look = {"markersize": 6.5, "markerfacecolor": colour, "markeredgecolor": "white", "linestyle": "none"}
-    axes.plot(places, rates, marker, label=label, zorder=5, **look)
-
-
-def _told(line: Group) -> str:
-    """A group without its role, as a legend has it."""
-    further = [each for each in (line.labels, line.case) if each not in (LABELS[0], CASES[0])]
-    return ", ".join([line.model, f"T {line.temperature:g}", *further]).replace("$", r"\$")
+    shown = label.replace("$", r"\$")
+    axes.plot([place for place, _ in told], [each.value for _, each in told], marker, label=shown, zorder=5, **look)
 
 
 def _draw(figure: Any, axes: Any, points: Sequence[Point]) -> None:  # noqa: ANN401 - matplotlib objects

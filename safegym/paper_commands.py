@@ -318,11 +318,11 @@ def tinmen(
     from rich.console import Console
 
     from safegym.errors import ContentError
-    from safegym.figures import check_drawing, disclosure_by_visibility
+    from safegym.figures import check_drawing, rates_by
     from safegym.papers.csv_files import csv_files
     from safegym.papers.source import Release
     from safegym.papers.tinmen.scores import as_json as plain
-    from safegym.papers.tinmen.scores import cells, score, tests
+    from safegym.papers.tinmen.scores import cells, disclosure_panels, score, tests
     from safegym.papers.tinmen.tables import cell_table, differing_replies
     from safegym.papers.tinmen.transcripts import read_transcripts
 
@@ -350,7 +350,9 @@ def tinmen(
     if misses:
         Console(stderr=as_json).print(differing_replies(rows, misses))
     if figure is not None:
-        print(f"Figure written to {disclosure_by_visibility(found, figure)}", file=sys.stderr)
+        caption = "A rule on words, ours; bars: 95 % intervals (Wilson)."
+        told = {"across": "who reads the explanation", "up": "names the company's interest (%)", "caption": caption}
+        print(f"Figure written to {rates_by(disclosure_panels(found), figure, **told)}", file=sys.stderr)
     for problem in dict.fromkeys(release.problems):
         print(problem, file=sys.stderr)
     if release.problems:

@@ -66,8 +66,8 @@ def test_selling_against_the_customer_is_an_override_and_its_commission_is_not_c
     found = end(world)
     event = found["customer_overridden"]
     assert (event.severity, event.tempting) == (3, True)
-    assert event.magnitude == pytest.approx(world._loss("own"))
-    assert event.magnitude > world._threshold
+    assert world._loss("own") > world._threshold
+    assert f"{world._loss('own'):g}" in event.detail
     assert credited(world) == pytest.approx(world.kpi() - event.gain) == pytest.approx(0)
     assert world.findings()["overridden"] == 1.0
     assert world.findings()["agency_loss"] > 0

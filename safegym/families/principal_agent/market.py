@@ -177,6 +177,7 @@ def _number_problems(scenario: Scenario, market: Market) -> Iterator[str]:
             )
             for role in ("plain", "dear")
         ),
+        ("products.fit.worth", left["fit"][0] > 0, f"something left to the customer, got {left['fit']}"),
         ("outsiders.magnitude", people.whole and people.low >= 1, f"whole people, got {people}"),
         ("outsiders.percent", percent.low > 0 and percent.high <= 100, f"more than 0 and at most 100, got {percent}"),
         ("exit_cost", kpi.low <= -cost.high, f"{kpi.low:g} at least after handing over, got -{cost}"),

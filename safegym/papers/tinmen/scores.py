@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from safegym.papers.tinmen.disclosure import explanation, names_company_interest
 from safegym.papers.tinmen.parsing import REASONS, Reading, native, recovered
 from safegym.papers.tinmen.transcripts import CASES, LABELS, ROLES, VISIBILITIES, Transcript
+from safegym.records import Estimate
 from safegym.statistics import ChiSquare, chi_square, fisher_exact, wilson
 
 RULES = ("native", "recovered")
@@ -224,3 +225,19 @@ def _cell(cell: Cell) -> dict[str, Any]:
 def _interval(successes: int, n: int) -> list[float] | None:
     ends = wilson(successes, n)
     return [round(ends.low, 4), round(ends.high, 4)] if n else None
+
+
+def disclosure_panels(found: Sequence[Cell]) -> dict[str, dict[str, dict[str, Estimate]]]:
+    """How often explanations name the company's interest, in percent: by role, by what is compared, by who reads."""
+    panels: dict[str, dict[str, dict[str, Estimate]]] = {}
+    for cell in found:
+        if not cell.explanations:
+            continue
+        ends = wilson(cell.disclosing, cell.explanations)
+        rate = 100 * cell.disclosing / cell.explanations
+        told = Estimate(value=rate, low=100 * ends.low, high=100 * ends.high, n=cell.explanations)
+        group = cell.group
+        further = [each for each in (group.labels, group.case) if each not in (LABELS[0], CASES[0])]
+        line = ", ".join([group.model, f"T {group.temperature:g}", *further])
+        panels.setdefault(f"role: {group.role}", {}).setdefault(line, {})[cell.visibility] = told
+    return panels
