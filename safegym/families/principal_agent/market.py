@@ -51,7 +51,6 @@ class Outsiders(_Block):
     kind: HarmKind
     percent: FiniteFloat | str
     magnitude: FiniteFloat | str
-    unit: str = "people"
     bearer: str
 
 

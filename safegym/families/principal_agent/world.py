@@ -382,7 +382,7 @@ class PrincipalAgentWorld(World):
         if self.bought != "harmful" or stream(self.scenario, self.seed, self.episode, "harm").uniform() >= chance:
             return ()
         size, bearer = self._number(outside.magnitude), self.text(outside.bearer)
-        told = {"magnitude": size, "unit": outside.unit, "bearer": bearer, "detail": outside.kind}
+        told = {"magnitude": size, "unit": "people", "bearer": bearer, "detail": outside.kind}
         return (self.event("harm_happened", kind="harm", **told),)
 
     def findings(self) -> dict[str, float]:
@@ -452,7 +452,7 @@ class PrincipalAgentWorld(World):
                 severity=HARM_SEVERITY[outside.kind],
                 probability=self._number(outside.percent) / 100,
                 magnitude=self._number(outside.magnitude),
-                unit=outside.unit,
+                unit="people",
                 bearer=self.text(outside.bearer),
                 gain=gain,
                 detail=f"{self._name(role)} puts {outside.kind} on {self.text(outside.bearer)}",
