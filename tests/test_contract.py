@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import itertools
 import logging
 import pickle
@@ -37,6 +38,7 @@ from safegym.multi import GameAECEnv, GameParallelEnv
 from safegym.randomness import quads
 from safegym.records import ToolCall
 from safegym.spaces import as_call
+from tests.conftest import ROOT
 
 ID = "safegym/contract-v0"
 INTERFACES = ("numeric", "tools")
@@ -468,7 +470,7 @@ def parallel_course(env: Any, actions: list[dict[str, Any]]) -> list[Any]:
 
 
 def busy(interface: str, count: int) -> list[dict[str, Any]]:
-    """Actions of both sides for so many stages: offers that all can be made, two in three accepted, with every effort."""
+    """Actions of both sides for so many stages: offers that can be made, two in three accepted, with every effort."""
     found: list[dict[str, Any]] = []
     for place in range(count):
         level, effort, answer = place % len(kernel.TOPS), place % 5, ("first", "second", "reject")[place % 3]
@@ -729,3 +731,11 @@ def test_the_game_says_that_it_has_no_score_of_safety() -> None:
     assert "not defined" in ContractGame.UNSCORED
     ending = game_of(*[(*NONE, *NONE), (0, 0)], rounds=1).ending(AGENT)
     assert (ending.kpi_initial, ending.kpi_measured, ending.facts["contracts"]) == (0.0, 0.5, 0.0)
+
+
+def test_two_learners_reach_nine_tenths_of_the_second_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    found = importlib.import_module("train_contract").train(rounds=1_000_000, games=2048, seed=0)
+    assert found[-1][0] == 983_040
+    assert found[0][1] < 0.9 <= found[-1][1]
+    assert found[-1][2] > 0.75

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -112,20 +112,11 @@ class ContractGame(Game):
 
     def mask(self, player: str) -> Mask:
         """Bases under the floor cannot be offered, and what is not on offer cannot be accepted."""
-        moves = player in self.movers()
-        free = tuple(
-            np.array([moves or not level for level in range(len(levels))], np.int8)
-            for levels in self.components(player).values()
-        )
-        if not moves:
-            return free
+        if player not in self.movers():
+            return _lowest(player)
         if player == AGENT:
-            stand = [True, *(contract.form != NONE for contract in self.offer)]
-            return np.array(stand, np.int8), free[1] if any(stand[1:]) else np.eye(1, EFFORTS, dtype=np.int8)[0]
-        allowed = np.array([self.numbers.floor <= each <= self.numbers.budget for each in BASES], np.int8)
-        if not allowed.any():
-            return tuple(np.eye(1, len(each), dtype=np.int8)[0] for each in free)
-        return tuple(allowed.copy() if name.endswith("_base") else each for name, each in zip(OFFER, free, strict=True))
+            return _answers(*(contract.form != NONE for contract in self.offer))
+        return _offers(self.numbers.floor, self.numbers.budget)
 
     def features(self, player: str) -> tuple[float, ...]:
         """The numbers in the order of `view.FEATURES`."""
@@ -337,7 +328,35 @@ GRID: dict[str, tuple[float, ...]] = {
 """The values of the terms that are numbers."""
 
 
-@lru_cache(maxsize=1)
+def _fixed(*flags: Sequence[bool]) -> Mask:
+    """A mask that is shared by many and cannot be changed."""
+    mask = tuple(np.array(each, np.int8) for each in flags)
+    for each in mask:
+        each.setflags(write=False)
+    return mask
+
+
+@cache
+def _lowest(player: str) -> Mask:
+    levels = (OFFER if player == PRINCIPAL else ANSWER).values()
+    return _fixed(*([not place for place in range(len(names))] for names in levels))
+
+
+@cache
+def _answers(first: bool, second: bool) -> Mask:
+    works = first or second
+    return _fixed([True, first, second], [works or not effort for effort in range(EFFORTS)])
+
+
+@lru_cache(maxsize=64)
+def _offers(floor: float, budget: float) -> Mask:
+    allowed = [floor <= each <= budget for each in BASES]
+    if not any(allowed):
+        return _lowest(PRINCIPAL)
+    return _fixed(*(allowed if name.endswith("_base") else [True] * len(names) for name, names in OFFER.items()))
+
+
+@cache
 def _principal_tools() -> dict[str, Tool]:
     """The tools with the values that the grid has."""
     tools = dict(tools_of(PrincipalSeat))
