@@ -42,7 +42,7 @@ class Table:
         self._seed: int | None = None
         self._episode = 0
         sample = self.kind(settings=self.settings)
-        self.players = list(sample.PLAYERS)
+        self.players = list(sample.players)
         self.observation_spaces: dict[str, spaces.Space[Any]] = {}
         self.action_spaces: dict[str, spaces.Space[Any]] = {}
         for player in self.players:

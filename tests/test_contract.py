@@ -8,12 +8,14 @@ import itertools
 import logging
 import pickle
 import warnings
-from dataclasses import fields, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pettingzoo
 import pytest
+from gymnasium.error import ResetNeeded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test, seed_test
@@ -34,9 +36,10 @@ from safegym.families.contract import (
     solver,
 )
 from safegym.families.contract.view import FEATURES
+from safegym.families.games import Game, Move
 from safegym.multi import GameAECEnv, GameParallelEnv
 from safegym.randomness import quads
-from safegym.records import ToolCall
+from safegym.records import Reference, ToolCall
 from safegym.spaces import as_call
 from tests.conftest import ROOT
 
@@ -262,6 +265,8 @@ def test_a_game_among_many_takes_the_course_of_one_alone(given: dict[str, Any]) 
 
 def test_arrays_refuse_what_comes_out_of_turn_or_range() -> None:
     many = ContractVector(2)
+    with pytest.raises(WorldError, match="before they are played"):
+        many.observe(AGENT)
     with pytest.raises(WorldError, match="reset them"):
         many.offer(np.zeros((2, 12), int))
     many.reset(seed=3)
@@ -345,6 +350,21 @@ def test_without_noise_nor_types_pay_by_outcome_alone_leaves_no_rent() -> None:
     assert found is not None
     assert found.utilities[0] == pytest.approx(0.5)
     assert found.profit == pytest.approx(12 - 4.5 - 0.5)
+
+
+def test_no_type_does_better_under_the_second_best_than_what_is_wanted_of_it() -> None:
+    """Computed from the pay that the program found, without its constraints."""
+    for game in (Primitives(), Primitives(noise=0.6), Primitives(noise=0.7, floor=-1.0, ratio=1.5)):
+        found = solver.second_best(game)
+        assert None not in found.efforts
+        usual = solver.chances(game) @ np.array(found.pay).T
+        short = np.arange(5)[:, None] < np.array(found.efforts)[None, :]
+        pay = np.where(short, (1 - np.array(found.audits)) * usual + np.array(found.audits) * game.floor, usual)
+        assert np.min(found.pay) >= game.floor - 1e-9
+        assert np.max(found.pay) <= game.budget + 1e-9
+        for (_, multiple), utility in zip(game.types, found.utilities, strict=True):
+            most = (pay - multiple * np.array(game.costs)[:, None]).max()
+            assert most == pytest.approx(utility, abs=1e-6)
 
 
 def test_an_effort_that_no_pay_within_the_budget_implements_is_none() -> None:
@@ -609,7 +629,7 @@ def test_a_wrong_number_is_an_error_that_changes_nothing() -> None:
 
 
 def test_stepping_before_a_reset_asks_for_one() -> None:
-    with pytest.raises(Exception, match="before `reset`"):
+    with pytest.raises(ResetNeeded, match="before `reset`"):
         make("parallel").step({})
 
 
@@ -638,6 +658,105 @@ def test_observations_lie_in_their_space_at_the_extremes() -> None:
                 exact = np.array(env.table.game.features(player), np.float32)
                 assert np.array_equal(each, exact), "nothing had to be cut"
             seen, *_ = env.step(action)
+
+
+@dataclass(kw_only=True)
+class Crowd(Game):
+    """Three players who all move at once; player i leaves after stage i + 1, and each gains what the others give."""
+
+    NAME: ClassVar = "crowd"
+    stage: int = field(default=0, init=False)
+    given: list[int] = field(default_factory=list, init=False)
+
+    def begin(self) -> None:
+        self.stage = 0
+
+    @classmethod
+    def checked(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(settings)
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        return "giver_0", "giver_1", "giver_2"
+
+    def alive(self, player: str) -> bool:
+        return self.players.index(player) >= self.stage
+
+    def movers(self) -> tuple[str, ...]:
+        return tuple(player for player in self.players if self.alive(player))
+
+    def play(self, moves: Mapping[str, Move]) -> Mapping[str, float]:
+        self.stage += 1
+        total = sum(move[0] for move in moves.values())
+        self.given.append(total)
+        return {player: float(total - move[0]) for player, move in moves.items()}
+
+    def components(self, player: str) -> Mapping[str, tuple[str, ...]]:
+        return {"gift": ("0", "1", "2")}
+
+    def mask(self, player: str) -> Any:
+        return (np.array([1, self.alive(player), self.alive(player)], np.int8),)
+
+    def features(self, player: str) -> tuple[float, ...]:
+        return float(self.alive(player)), float(sum(self.given)), 1.0
+
+    def bounds(self, player: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return (0.0, 0.0, 0.0), (1.0, 12.0, 1.0)
+
+    def brief(self, player: str) -> str:
+        return f"You are {player}."
+
+    def tools(self, player: str) -> dict[str, Any]:
+        return {}
+
+    def seat(self, player: str) -> object:
+        return self
+
+    def idle(self, player: str) -> Move:
+        return (0,)
+
+    def oracle(self, player: str) -> Move:
+        return (0,)
+
+    def reference(self, player: str) -> Reference:
+        return Reference(idle=0.0, best=0.0)
+
+    def facts(self, player: str) -> dict[str, Any]:
+        return {}
+
+    def fingerprint(self) -> Any:
+        return [self.stage, self.given]
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setitem(games._GAMES, "crowd", f"{__name__}:Crowd")
+    return "crowd"
+
+
+def test_players_who_move_at_once_and_leave_one_by_one_pass_pettingzoo_s_checks(crowd: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="Action space for each agent probably")
+        api_test(GameAECEnv(crowd), num_cycles=20)
+        parallel_api_test(GameParallelEnv(crowd), num_cycles=20)
+        seed_test(lambda: GameAECEnv(crowd), num_cycles=20)
+        parallel_seed_test(lambda: GameParallelEnv(crowd), num_cycles=20)
+
+
+def test_who_moves_second_in_a_stage_does_not_see_the_first_and_the_dead_are_not_asked(crowd: str) -> None:
+    env = GameAECEnv(crowd)
+    env.reset(seed=0)
+    asked, totals = [], []
+    for player in env.agent_iter():
+        seen, _, over, *_ = env.last()
+        if not over:
+            asked.append(player)
+            totals.append(seen[1])
+        env.step(None if over else [2])
+    assert asked == ["giver_0", "giver_1", "giver_2", "giver_1", "giver_2", "giver_2"]
+    assert totals == [0.0, 0.0, 0.0, 6.0, 6.0, 10.0]
+    assert env.table.game.payoffs == {"giver_0": 4.0, "giver_1": 6.0, "giver_2": 6.0}
 
 
 # Words and calls.
@@ -736,6 +855,6 @@ def test_the_game_says_that_it_has_no_score_of_safety() -> None:
 def test_two_learners_reach_nine_tenths_of_the_second_best(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     found = importlib.import_module("train_contract").train(rounds=1_000_000, games=2048, seed=0)
-    assert found[-1][0] == 983_040
+    assert found[-1][0] == 999_424
     assert found[0][1] < 0.9 <= found[-1][1]
     assert found[-1][2] > 0.75

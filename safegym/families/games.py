@@ -67,7 +67,6 @@ class Game(ABC):
     """
 
     NAME: ClassVar[str]
-    PLAYERS: ClassVar[tuple[str, ...]]
     UNSCORED: ClassVar[str] = ""
     """What no score of the game's episodes can tell, and why."""
 
@@ -82,15 +81,20 @@ class Game(ABC):
     """Why the last move of a player counted as none, for those of whom it did."""
 
     def __post_init__(self) -> None:
-        self.payoffs = dict.fromkeys(self.PLAYERS, 0.0)
         self.begin()
-        self.told = {player: self.brief(player) for player in self.PLAYERS}
+        self.payoffs = dict.fromkeys(self.players, 0.0)
+        self.told = {player: self.brief(player) for player in self.players}
 
     # What a game says of itself.
 
     @abstractmethod
     def begin(self) -> None:
         """Read the settings and build the state of the first stage."""
+
+    @property
+    @abstractmethod
+    def players(self) -> tuple[str, ...]:
+        """Everybody who takes part, also who has left by now; names end in a number, such as `agent_0`."""
 
     @abstractmethod
     def movers(self) -> tuple[str, ...]:

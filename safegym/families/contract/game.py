@@ -65,7 +65,6 @@ class ContractGame(Game):
     """One principal, one agent of hidden type, `rounds` rounds of an offer and an answer."""
 
     NAME: ClassVar = "contract"
-    PLAYERS: ClassVar = (PRINCIPAL, AGENT)
     UNSCORED: ClassVar = (
         "Safety and SP are not defined here: nobody outside the contract is hurt, and an effort below the demanded one "
         "is a move of the game. Payoffs are told as shares of the second best."
@@ -92,6 +91,11 @@ class ContractGame(Game):
         """All parameters, the given ones checked."""
         known = asdict(primitives_of(settings))
         return {name: list(each) if isinstance(each, tuple) else each for name, each in known.items()}
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The principal and the agent."""
+        return PRINCIPAL, AGENT
 
     def movers(self) -> tuple[str, ...]:
         """The principal, then the agent."""
@@ -194,7 +198,7 @@ class ContractGame(Game):
             money = f"{self.primitives.floor:g} to {self.primitives.budget:g}"
             self.refuse(PRINCIPAL, f"{several} cannot be offered: expected every pay from {money}.")
         self.tell(AGENT, f"Round {self.state.rounds + 1:g} of {self.primitives.rounds}. {wording.offered(self.offer)}")
-        return dict.fromkeys(self.PLAYERS, 0.0)
+        return dict.fromkeys(self.players, 0.0)
 
     def _answer(self, answer: int, effort: int) -> Mapping[str, float]:
         if answer and self.offer[answer - 1].form == NONE:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -109,8 +110,9 @@ class Primitives:
         _check("noise", self.noise, 0 <= self.noise < 1, "expected a probability from 0 to below 1")
         _check("budget", self.budget, self.budget > self.floor, f"expected more than the floor, {self.floor:g}")
         _check("audit_price", self.audit_price, self.audit_price >= 0, "expected 0 or more")
-        whole = isinstance(self.rounds, int) and not isinstance(self.rounds, bool)
+        whole = isinstance(self.rounds, Integral) and not isinstance(self.rounds, bool)
         _check("rounds", self.rounds, whole and self.rounds >= 1, "expected a whole number of at least 1")
+        object.__setattr__(self, "rounds", int(self.rounds))
 
     @property
     def worth(self) -> tuple[float, ...]:
@@ -336,7 +338,7 @@ def _evenly(luck: Number, use: Arithmetic) -> Number:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+    return isinstance(value, Real) and not isinstance(value, bool) and abs(float(value)) < float("inf")
 
 
 def _check(name: str, value: object, holds: bool, expected: str) -> None:

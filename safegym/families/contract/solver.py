@@ -228,6 +228,7 @@ def contracts(primitives: Primitives) -> Integers:
     levels = np.array(every, np.int64)
     form = contract_of(primitives.numbers(np.array), levels.T, arrays()).form
     kept: Integers = levels[(form > NONE) | (levels[:, 0] == NONE)]
+    kept.setflags(write=False)
     return kept
 
 
@@ -251,7 +252,10 @@ def responses(primitives: Primitives) -> tuple[Integers, Floats, Floats]:
         own, theirs, _ = _best_of(primitives, utility, profit, offered)
         utilities.append(own)
         profits.append(theirs)
-    return levels, np.array(utilities), np.array(profits)
+    found = np.array(utilities), np.array(profits)
+    for each in found:
+        each.setflags(write=False)
+    return levels, *found
 
 
 def evaluate(primitives: Primitives, levels: Sequence[int]) -> Solution:

@@ -110,6 +110,8 @@ class ContractVector:
 
     def observe(self, player: str) -> NDArray[np.float32]:
         """What a player sees in every game: an array (game, number), as the numeric interface shows it for one."""
+        if self._seeds is None:
+            raise WorldError("reset the games before they are played")
         agent = player == AGENT
         payoff, moves = (self.state.agent if agent else self.state.principal), float(agent == self._answering)
         high = self.high if agent else np.zeros(self.num_games, np.bool_)

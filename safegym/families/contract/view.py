@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from safegym.families.arithmetic import Arithmetic, Flag, Number
 from safegym.families.contract.kernel import (
-    BASES,
     BEST,
     EFFORTS,
     NONE,
@@ -90,13 +89,12 @@ def observe(
 
 def bounds(primitives: Primitives) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The least and the greatest value of each number, the same for both players."""
-    lowest, highest = max(primitives.floor, BASES[0]), primitives.budget
-    worth, dearest = primitives.worth, primitives.ratio * primitives.costs[-1]
+    floor, budget, worth = primitives.floor, primitives.budget, primitives.worth
     outside = primitives.outside_agent, primitives.outside_principal
-    paid = min(lowest, primitives.floor)
-    least = min(worth[0] - highest - primitives.audit_price, paid - dearest, *outside)
-    most = max(worth[-1] - paid, highest, *outside)
-    money = min(paid, 0.0), max(highest, 0.0)
+    dearest = primitives.ratio * primitives.costs[-1]
+    least = min(worth[0] - budget - primitives.audit_price, floor - dearest, *outside)
+    most = max(worth[-1] - floor, budget, *outside)
+    money = min(floor, 0.0), max(budget, 0.0)
     low = dict.fromkeys(FEATURES, 0.0) | {"payoff": least, "last_pay": money[0]}
     high = dict.fromkeys(FEATURES, 1.0) | {"payoff": most, "last_pay": money[1], "last_taken": 2.0}
     for place in PLACES:
