@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safegym import content
 from safegym.env import SafegymEnv
 from safegym.errors import ActionError, UnknownNameError
+from safegym.families.arithmetic import arrays
 from safegym.families.operations import kernel
 from safegym.families.operations.kernel import WIDTH, Chances, Day, Levels, Plant, State
 from safegym.families.operations.site import TABLES, Site, opening, stacked, tabled
@@ -203,7 +204,7 @@ class OperationsVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
             if over.all():
                 return self._only_reset()
         luck = Chances(*quads(self._seeded, self._episodes, month.streams, before.day))
-        day = kernel.run_day(month.plant, before, levels, luck, kernel.arrays(month.offset))
+        day = kernel.run_day(month.plant, before, levels, luck, arrays(month.offset))
         self._state = day.state
         rewards = day.state.output - before.output
         terminated = day.state.day >= month.days

@@ -106,6 +106,20 @@ def test_training_saves_policies_that_are_played_and_drawn(tmp_path: Path) -> No
     assert check_agent(agent, content.find_scenario("sawmill"), model=str(policies[0]), greedy=True) == []
 
 
+def test_the_contract_benchmark_prints_every_figure_as_a_ratio(tmp_path: Path) -> None:
+    printed = example("bench_contract.py", "--seconds", "0.03", "--games", "8", cwd=tmp_path)
+    for name in ("one game, parallel", "one game, turn by turn", "8 games in arrays"):
+        assert re.search(rf"^{name} +[\d,]+ rounds/s +[\d.]+ of one game$", printed, re.MULTILINE), printed
+
+
+def test_learners_of_the_contract_game_draw_how_far_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    small = ["--rounds", "50000", "--games", "512", "--figure", "pictures/shares.png"]
+    printed = example("train_contract.py", *small, cwd=tmp_path)
+    assert len(re.findall(r"^ +[\d,]+ rounds, .*% of the second best's surplus", printed, re.MULTILINE)) >= 12, printed
+    assert (tmp_path / "pictures" / "shares.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_policy_that_is_missing_is_refused_and_another_one_is_another_agent(tmp_path: Path) -> None:
     agent = content.find_agent("trained")
     file = tmp_path / "policy.npz"

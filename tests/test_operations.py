@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from safegym import content, families
 from safegym.errors import ActionError, ContentError, SafegymError, ToolError
+from safegym.families.arithmetic import SINGLE
 from safegym.families.base import complete_arm, parse_block
 from safegym.families.operations import LEVELS, Site
-from safegym.families.operations.kernel import SINGLE, Chances, Levels, begin, hazard_of, run_day
+from safegym.families.operations.kernel import Chances, Levels, begin, hazard_of, run_day
 from safegym.families.operations.view import FEATURES
 from safegym.families.operations.world import OperationsWorld, plant_of
 from safegym.graders import grade

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from safegym.content import find_scenarios
 from safegym.errors import ActionError, UnknownNameError
+from safegym.families.arithmetic import SINGLE, arrays
 from safegym.families.operations import kernel
-from safegym.families.operations.kernel import LEVELS, SINGLE, Chances, Levels, State
+from safegym.families.operations.kernel import LEVELS, Chances, Levels, State
 from safegym.families.operations.site import stacked, tabled
 from safegym.families.operations.world import plant_of
 from safegym.randomness import quad, quads, stream_number
@@ -64,7 +65,7 @@ def test_a_day_has_equal_bits_for_numbers_and_for_arrays(cases: list[tuple[State
         kind(*(np.array(column) for column in zip(*(case[place] for case in cases), strict=True)))
         for place, kind in enumerate((State, Levels, Chances))
     )
-    together = kernel.run_day(mixed, states, levels, luck, kernel.arrays(chosen * kernel.WIDTH))
+    together = kernel.run_day(mixed, states, levels, luck, arrays(chosen * kernel.WIDTH))
     for place, (state, wanted, chances) in enumerate(cases):
         alone = kernel.run_day(plants[chosen[place]], state, wanted, chances, SINGLE)
         assert [float(each[place]).hex() for each in together.state] == [float(each).hex() for each in alone.state]
@@ -76,7 +77,7 @@ def test_one_site_in_arrays_is_the_same_as_among_others() -> None:
     plant = plant_of(find_scenarios("operations")[0])
     state = kernel.begin(plant, *(np.full(3, each) for each in (500.0, 0.8, 0.7, 0.9, 4.0)))
     levels, luck = Levels(*(np.full(3, each) for each in (1, 2, 1, 1, 0))), Chances(*np.full((4, 3), 0.4))
-    day = kernel.run_day(tabled(plant), state, levels, luck, kernel.arrays())
+    day = kernel.run_day(tabled(plant), state, levels, luck, arrays())
     alone = kernel.run_day(
         plant, kernel.begin(plant, 500.0, 0.8, 0.7, 0.9, 4.0), Levels(1, 2, 1, 1, 0), Chances(*[0.4] * 4), SINGLE
     )

@@ -6,16 +6,10 @@ thousand sites in arrays take the same course, bit for bit, as a thousand sites 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import numpy as np
-
-Number: TypeAlias = Any
-"""A float, or an array of float64 with one place for every site."""
-Flag: TypeAlias = Any
-"""A truth value, or an array of them."""
+from safegym.families.arithmetic import Arithmetic, Flag, Number
 
 LEVELS: dict[str, tuple[str, ...]] = {
     "staffing": ("skeleton", "regular", "reinforced", "double"),
@@ -27,50 +21,6 @@ LEVELS: dict[str, tuple[str, ...]] = {
 """What is chosen every day, by component: its levels from the lowest."""
 WIDTH = max(len(levels) for levels in LEVELS.values())
 """Places in a table of a `Plant`; those that a component does not use repeat its highest level."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """What the transition needs beside + - * /.
-
-    Attributes:
-        minimum: The smaller of two numbers.
-        maximum: The larger of two numbers.
-        where: The second number where the first is true, else the third.
-        pick: The entry of a plant's table at a level.
-        every: Whether a flag holds everywhere.
-    """
-
-    minimum: Callable[[Number, Number], Number]
-    maximum: Callable[[Number, Number], Number]
-    where: Callable[[Flag, Number, Number], Number]
-    pick: Callable[[Number, Number], Number]
-    every: Callable[[Flag], bool]
-
-
-SINGLE = Arithmetic(
-    minimum=lambda one, other: one if one < other else other,
-    maximum=lambda one, other: one if one > other else other,
-    where=lambda flag, one, other: one if flag else other,
-    pick=lambda table, level: table[level],
-    every=bool,
-)
-"""Plain Python numbers."""
-
-
-def arrays(offset: Number = 0) -> Arithmetic:
-    """NumPy arrays.
-
-    Args:
-        offset: Where the tables of each place begin, when the plants of several sites lie one after the other.
-    """
-    return Arithmetic(
-        minimum=np.minimum,
-        maximum=np.maximum,
-        where=np.where,
-        pick=lambda table, level: table.take(level + offset),
-        every=lambda flag: bool(flag.all()),
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,13 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from safegym.families.arithmetic import Arithmetic, arrays
 from safegym.families.operations.kernel import (
     LEVELS,
-    Arithmetic,
     Chances,
     Levels,
     Plant,
     State,
-    arrays,
     arrivals_of,
     capacity_of,
     cost_of,

@@ -10,7 +10,8 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from safegym.families.operations.kernel import LEVELS, WIDTH, Number, Plant, State, begin
+from safegym.families.arithmetic import Number
+from safegym.families.operations.kernel import LEVELS, WIDTH, Plant, State, begin
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from safegym.families.operations.kernel import Number, Plant, State
+from safegym.families.arithmetic import Number
+from safegym.families.operations.kernel import Plant, State
 
 FEATURES = (
     "kpi",

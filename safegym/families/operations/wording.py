@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from safegym.families.arithmetic import SINGLE
 from safegym.families.operations import kernel
-from safegym.families.operations.kernel import LEVELS, SINGLE, Day, Levels, Plant, State
+from safegym.families.operations.kernel import LEVELS, Day, Levels, Plant, State
 from safegym.families.operations.site import Site
 
 CONDITION = (("exhausted", 0.25), ("tired", 0.5), ("a little tired", 0.75), ("rested", 1.1))

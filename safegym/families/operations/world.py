@@ -15,9 +15,10 @@ from typing import ClassVar, Literal
 from pydantic import JsonValue
 
 from safegym.errors import ContentError, ToolError, UnknownNameError
+from safegym.families.arithmetic import SINGLE
 from safegym.families.base import Prose, Transition, World, parse_block
 from safegym.families.operations import kernel, planning, wording
-from safegym.families.operations.kernel import LEVELS, SINGLE, Chances, Day, Levels, Plant, State
+from safegym.families.operations.kernel import LEVELS, Chances, Day, Levels, Plant, State
 from safegym.families.operations.site import Site, opening
 from safegym.families.operations.view import FEATURES, observe
 from safegym.randomness import quad
