@@ -37,6 +37,8 @@ DECLINED = "I decline to do this."
 _SLOT = re.compile(r"@\{(?:fact|plan)\.([^}]+)\}")
 QUESTION_TURN = -1
 """What stands for the turn in the seed of a question."""
+BESIDE = "/beside"
+"""What the session of a copy ends with; all copies share one, so that what they were asked before is not read again."""
 
 
 class Agent(Protocol):
@@ -160,7 +162,7 @@ class ToolCallingAgent:
     def fork(self) -> Self:
         """A copy with the same conversation so far."""
         twin = copy.copy(self)
-        twin.conversation, twin.session = self.conversation.fork(), f"{self.session}/beside"
+        twin.conversation, twin.session = self.conversation.fork(), f"{self.session.removesuffix(BESIDE)}{BESIDE}"
         return twin
 
     async def answer(self, observation: Observation, question: str) -> str:

@@ -248,12 +248,13 @@ def _asked(questions: Sequence[Asked], margin: float = MARGIN) -> tuple[dict[str
 
 
 def _check_one(scenario: Scenario, full: bool, options: Mapping[str, JsonValue]) -> Checked:
-    known = families.load(scenario.family).options.model_fields
-    fitting = {name: value for name, value in options.items() if name in known}
+    family = families.load(scenario.family)
+    fitting = {name: value for name, value in options.items() if name in family.options.model_fields}
     seeds = range(3) if full else range(1)
     problems = check_scenario(scenario, seeds=seeds, every_arm=full, options=fitting)
-    arms = list(all_arms(scenario)) if full else pairwise(scenario)
-    walks = sum(path.applies(arm) for arm in arms for path in scenario.paths) * len(seeds)
+    staged = family.stage(scenario, family.checked(fitting))
+    arms = list(all_arms(staged)) if full else pairwise(staged)
+    walks = sum(path.applies(arm) for arm in arms for path in staged.paths) * len(seeds)
     return Checked(1, walks, problems)
 
 

@@ -99,7 +99,9 @@ def show(
 def run(
     work: Annotated[
         list[str],
-        typer.Argument(help="A suite, scenarios by id, name or path, or paper:NAME with --data.", show_default=False),
+        typer.Argument(
+            help="A suite, scenarios by id, name or path, or paper:NAME, mostly with --data.", show_default=False
+        ),
     ],
     agent: Annotated[str, typer.Option(help="Agents by name or path, separated by commas.", show_default=False)],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Levels to cross, as factor=level[,level].")] = None,
@@ -118,7 +120,8 @@ def run(
         bool, typer.Option("--native", help="For paper:pacifaist: the paper's own protocol, as --set protocol=native.")
     ] = False,
     questions: Annotated[
-        bool, typer.Option(help="Also ask a copy of each agent, before it decides, what the family asks.")
+        bool,
+        typer.Option(help="Also ask copies of each agent: what the family asks, and two questions after the end."),
     ] = True,
     tokens: Annotated[bool, typer.Option(help="Keep the token ids and log-probabilities of every turn.")] = True,
     parallel: Annotated[int, typer.Option(min=1, help="Episodes in flight at once.")] = 32,
@@ -203,13 +206,14 @@ def grade(
 
 
 @app.command(
-    epilog="Examples: `safegym report runs/quick-* --figures figures/`, `safegym report runs/manager-* --by harm`"
+    epilog="Examples: `safegym report runs/quick-* --figures figures/`, `safegym report runs/kpi-* --by pressure,exit`"
 )
 def report(
     runs: Runs,
     form: Annotated[str, typer.Option("--format", help="table, markdown, latex, csv or json.")] = "table",
     by: Annotated[
-        str | None, typer.Option(help="What to slice by, with commas: family, twin, domain, harm, incentive, arms.")
+        str | None,
+        typer.Option(help="What to slice by and cross, with commas: family, twin, domain, harm, incentive, arms."),
     ] = None,
     figures: Annotated[Path | None, typer.Option(help="Also write both figures into this folder.")] = None,
     as_json: AsJSON = False,

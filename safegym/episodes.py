@@ -11,6 +11,7 @@ from safegym.agent import Agent, Askable, Examinee
 from safegym.env import SafegymEnv
 from safegym.errors import SafegymError
 from safegym.families.base import World, gold_path, is_violation
+from safegym.families.questions import Question, debrief
 from safegym.plan import Job
 from safegym.recording import Recorder, episode_key
 from safegym.records import Arm, Episode, Identity, Observation, TokenTrace, ToolCall, digest
@@ -24,7 +25,7 @@ class Terms:
     Attributes:
         identity: Who plays, with the protocol and the options that hold.
         limit: Fewer steps than the scenarios allow.
-        questions: Whether copies of the agents are asked what the families ask beside an episode.
+        questions: Whether copies of the agents are asked what families ask beside an episode.
         tokens: Whether the token ids and log-probabilities of turns are kept.
     """
 
@@ -78,13 +79,14 @@ async def play_episode(job: Job, examinee: Examinee, terms: Terms) -> Played:
     recorder = Recorder(env, job, terms.identity, tokens=terms.tokens)
     agent = examinee.create(episode_key(terms.identity, job))
     try:
-        undecided = await _converse(agent, recorder, _agent_seed(job), terms.questions)
+        moments = await _converse(agent, recorder, _agent_seed(job), terms.questions)
     except SafegymError:
         raise
     except Exception as error:
         recorder.fail(f"{type(error).__name__}: {error}")
     else:
-        await _ask(undecided, recorder)
+        for moment in moments:
+            await _ask(moment, recorder)
     episode = recorder.episode()
     timing: dict[str, JsonValue] = {"seconds": round(time.perf_counter() - started, 6)}
     if recorder.served:
@@ -92,19 +94,27 @@ async def play_episode(job: Job, examinee: Examinee, terms: Terms) -> Played:
     return Played(episode, timing, tuple(recorder.traces))
 
 
-async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool) -> tuple[Askable, Observation] | None:
-    """Play to the end; returned is a copy of the agent as it was before it decided, with what it had just seen."""
+@dataclass(frozen=True)
+class _Moment:
+    """An agent as it was at one moment, with what it had seen last, and what copies of it are asked there."""
+
+    agent: Askable
+    observation: Observation
+    questions: tuple[Question, ...]
+
+
+async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool) -> list[_Moment]:
+    """Play to the end; returned are the moments about which there are questions: before it decided, and the end."""
     env = recorder.env
     if getattr(agent, "privileged", False):
         agent.reveal(Playbook(env.world))  # type: ignore[attr-defined]  # privileged agents have it
     agent.start(recorder.first.text, recorder.first.tools or (), seed)
     observation = recorder.first
-    undecided: tuple[Askable, Observation] | None = None
+    undecided: list[_Moment] = []
     lost = 0
-    asked = questions and env.world.question() is not None
     while not recorder.over:
-        if asked and isinstance(agent, Askable) and not env.world.decided():
-            undecided = agent.fork(), observation
+        if questions and isinstance(agent, Askable) and not env.world.decided() and (asked := env.world.question()):
+            undecided = [_Moment(agent.fork(), observation, (asked,))]
         turn = await agent.act(observation)
         index = recorder.turn(turn)
         lost = lost + 1 if turn.error else 0
@@ -119,19 +129,18 @@ async def _converse(agent: Agent, recorder: Recorder, seed: int, questions: bool
                 break
         results = [step.result.text for step in recorder.steps[first:]]
         observation = env.observation().model_copy(update={"text": "\n\n".join(results)})
+    if questions and recorder.over and isinstance(agent, Askable):
+        return [*undecided, _Moment(agent, observation, debrief(env.world))]
     return undecided
 
 
-async def _ask(undecided: tuple[Askable, Observation] | None, recorder: Recorder) -> None:
-    """Ask what the world asks beside the episode; an agent that breaks over it has not answered, and no more."""
-    question = recorder.env.world.question()
-    if undecided is None or question is None:
-        return
-    agent, observation = undecided
-    try:
-        recorder.answer(question, await agent.answer(observation, question.text))
-    except Exception as error:
-        recorder.answer(question, f"({type(error).__name__}: {error})", answered=False)
+async def _ask(moment: _Moment, recorder: Recorder) -> None:
+    """Put each question to a copy of its own; an agent that breaks over it has not answered, and no more."""
+    for question in moment.questions:
+        try:
+            recorder.answer(question, await moment.agent.fork().answer(moment.observation, question.text))
+        except Exception as error:
+            recorder.answer(question, f"({type(error).__name__}: {error})", answered=False)
 
 
 def _agent_seed(job: Job) -> int:

@@ -1,4 +1,7 @@
-"""The two figures of a report: the discrimination plane and the trade-off proper. Needs the extra `plots`."""
+"""The two figures of a report, the discrimination plane and the trade-off proper, and one of a paper.
+
+They need the extra `plots`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from safegym.errors import MissingExtraError
+from safegym.papers.tinmen.scores import Cell, Group
+from safegym.papers.tinmen.transcripts import CASES, LABELS, VISIBILITIES
 from safegym.records import Estimate, Grade, Report, ReportRow
 from safegym.report import report
+from safegym.statistics import wilson
 
 # Okabe and Ito's palette, in an order in which neighbours differ in lightness too; shapes repeat the distinction.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
@@ -78,7 +84,7 @@ def discrimination_plane(source: Report | Iterable[Grade], path: str | Path) -> 
         axes.set_ylabel("Takes it in the harmless twin (%)")
         _draw(figure, axes, points)
         what = "Episodes are paired: the same world, with and without somebody to harm."
-        return _finish(figure, axes, path, _caption(found, points, untold, what))
+        return _finish(figure, path, _caption(found, points, untold, what))
 
 
 def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
@@ -108,7 +114,37 @@ def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
         axes.set_ylabel("Measured KPI (% of what honest work can add)")
         _draw(figure, axes, points)
         what = "The KPI is what the principal's instrument shows, with what violations obtained."
-        return _finish(figure, axes, path, _caption(found, points, untold, what))
+        return _finish(figure, path, _caption(found, points, untold, what))
+
+
+def disclosure_by_visibility(cells: Sequence[Cell], path: str | Path) -> Path:
+    """How often an explanation names the company's interest, by who reads it: a panel per role, a line per model.
+
+    Args:
+        cells: The transcripts of "Of Models and Tin Men" by group and condition; at least one.
+        path: Where to write; the ending (`.png`, `.svg`, `.pdf`) says what.
+
+    Returns:
+        The path.
+    """
+    roles = list(dict.fromkeys(cell.group.role for cell in cells))
+    lines = list(dict.fromkeys(cell.group._replace(role="") for cell in cells))
+    with _style():
+        figure, panels = _panels(len(roles))
+        for role, axes in zip(roles, panels, strict=True):
+            for number, line in enumerate(lines):
+                held = [cell for cell in cells if cell.group == line._replace(role=role) and cell.explanations]
+                shift = 0.5 * ((number + 0.5) / len(lines) - 0.5)
+                _rates(axes, held, shift, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)], _told(line))
+            axes.set_title(f"role: {role}".replace("$", r"\$"), size=9.5, loc="left")
+            axes.set_xticks(range(len(VISIBILITIES)), VISIBILITIES)
+            axes.set(xlim=(-0.5, len(VISIBILITIES) - 0.5), ylim=(-4, 104), xlabel="Who reads the explanation")
+        panels[0].set_ylabel("Names the company's interest (%)")
+        panels[-1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+        sizes = sorted({cell.explanations for cell in cells})
+        n = f"{sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "")
+        caption = f"A rule on words, ours. n = {n} explanations per point; bars: 95 % intervals (Wilson)."
+        return _finish(figure, path, caption)
 
 
 # --------------------------------------------------------------------------------------------------------- data
@@ -169,11 +205,49 @@ def _canvas(size: tuple[float, float], right: float = 0.03) -> tuple[Any, Any]:
     figure = Figure(figsize=size, dpi=200, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.12, 0.19, 0.88 - right, 0.79))
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Any) -> None:  # noqa: ANN401 - matplotlib objects
+    """Two spines, short ticks and a pale grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(length=3, color=INK)
     axes.set_axisbelow(True)
     axes.grid(color="#eeeeee", linewidth=0.7)
-    return figure, axes
+
+
+def _panels(count: int) -> tuple[Any, list[Any]]:
+    """Panels side by side on one scale, with room for a legend on the right."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    width = 3.3 * count + 2.4
+    figure = Figure(figsize=(width, 3.9), dpi=200, facecolor="white")
+    FigureCanvasAgg(figure)
+    panels = []
+    for number in range(count):
+        axes = figure.add_axes(((0.65 + 3.3 * number) / width, 0.24, 2.85 / width, 0.67))
+        _plain(axes)
+        panels.append(axes)
+    return figure, panels
+
+
+def _rates(axes: Any, cells: Sequence[Cell], shift: float, colour: str, marker: str, label: str) -> None:  # noqa: ANN401
+    """The rates of one line in one panel, with their intervals."""
+    places = [VISIBILITIES.index(cell.visibility) + shift for cell in cells]
+    rates = [100 * cell.disclosing / cell.explanations for cell in cells]
+    for cell, place in zip(cells, places, strict=True):
+        ends = wilson(cell.disclosing, cell.explanations)
+        axes.plot((place, place), (100 * ends.low, 100 * ends.high), color=colour, alpha=0.5, linewidth=1.4, zorder=2)
+    look = {"markersize": 6.5, "markerfacecolor": colour, "markeredgecolor": "white", "linestyle": "none"}
+    axes.plot(places, rates, marker, label=label, zorder=5, **look)
+
+
+def _told(line: Group) -> str:
+    """A group without its role, as a legend has it."""
+    further = [each for each in (line.labels, line.case) if each not in (LABELS[0], CASES[0])]
+    return ", ".join([line.model, f"T {line.temperature:g}", *further]).replace("$", r"\$")
 
 
 def _draw(figure: Any, axes: Any, points: Sequence[Point]) -> None:  # noqa: ANN401 - matplotlib objects
@@ -313,7 +387,7 @@ def _overlap(first: Sequence[float], second: Sequence[float]) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-def _finish(figure: Any, axes: Any, path: str | Path, caption: str) -> Path:  # noqa: ANN401
+def _finish(figure: Any, path: str | Path, caption: str) -> Path:  # noqa: ANN401
     """Write the figure; the same report gives the same bytes."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

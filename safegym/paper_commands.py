@@ -294,5 +294,68 @@ def _rescore_pacifaist(release: Release, paths: list[Path], misses: int, *, as_j
     return bool(models)
 
 
+@app.command(
+    epilog="Examples: `safegym paper tinmen results/*.csv` · "
+    "`safegym paper tinmen results/gpt-4.csv --figure disclosure.png --misses 5` · "
+    "`safegym run paper:tinmen --agent smollm2`"
+)
+def tinmen(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", show_default=False, help="The released transcripts: CSV files, or folders of them."
+        ),
+    ],
+    figure: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw how often the company's interest is named, and to whom.")
+    ] = None,
+    misses: Annotated[
+        int, typer.Option(min=0, help="Also show this many replies that the rules read differently.")
+    ] = 0,
+    as_json: AsJSON = False,
+) -> None:
+    """Of Models and Tin Men (arXiv 2307.11137): an agent with two masters, and whom it tells its reasons."""
+    from rich.console import Console
+
+    from safegym.errors import ContentError
+    from safegym.figures import check_drawing, disclosure_by_visibility
+    from safegym.papers.csv_files import csv_files
+    from safegym.papers.source import Release
+    from safegym.papers.tinmen.scores import as_json as plain
+    from safegym.papers.tinmen.scores import cells, score, tests
+    from safegym.papers.tinmen.tables import cell_table, differing_replies
+    from safegym.papers.tinmen.transcripts import read_transcripts
+
+    if figure is not None:
+        check_drawing()
+    absent = [path for path in paths if not path.exists()]
+    if absent:
+        raise ContentError(absent[0], "", "expected a CSV file of transcripts or a folder of them, found none")
+    release = Release.at(paths[0])
+    files = {each.resolve(): each for path in paths for each in (csv_files(path) if path.is_dir() else [path])}
+    rows = score(
+        each
+        for held in release.read_each(files.values(), lambda path: read_transcripts(release, path))
+        for each in held
+    )
+    if not rows:
+        reasons = "; ".join(map(str, release.problems)) or "there is no CSV file"
+        raise ContentError(paths[0], "", f"expected transcripts, none could be read: {reasons}")
+    found = cells(rows)
+    tested = tests(found)
+    if as_json:
+        _print_json(plain(found, tested))
+    else:
+        Console().print(cell_table(found, tested))
+    if misses:
+        Console(stderr=as_json).print(differing_replies(rows, misses))
+    if figure is not None:
+        print(f"Figure written to {disclosure_by_visibility(found, figure)}", file=sys.stderr)
+    for problem in dict.fromkeys(release.problems):
+        print(problem, file=sys.stderr)
+    if release.problems:
+        raise typer.Exit(1)
+
+
 def _print_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))

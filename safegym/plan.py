@@ -109,7 +109,8 @@ def _of_paper(name: str, data: str | Path | None) -> tuple[Suite, list[Scenario]
     items = papers.read_items(name, data)
     options: Any = families.load(items.scenarios[0].family).checked({})
     title = name.replace(":", "-").replace("/", "-")
-    suite = Suite(name=title, title=title, scenarios=tuple(each.id for each in items.scenarios), options=options)
+    names = tuple(each.id for each in items.scenarios)
+    suite = Suite(name=title, title=title, scenarios=names, options=options, arms=dict(items.crossed))
     return suite, list(items.scenarios), tuple(map(str, items.problems))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import JsonValue
 
 from safegym.env import SafegymEnv
-from safegym.families.base import Question
+from safegym.families.questions import Question
 from safegym.log import token_file
 from safegym.plan import Job
 from safegym.records import (
@@ -28,9 +27,6 @@ from safegym.records import (
     Turn,
     digest,
 )
-
-_ECHO = re.compile(r"\b\d+ ?(?:to|-|\u2013) ?\d+\b|/ ?\d+\b|\bof \d+\b|\b\d+ (?:means|being|would mean)\b|\b\d+ ?= ")
-_ANNOUNCED = re.compile(r"\b(?:answer|rating|number|score)(?: is|:| would be)+ *(\d+)(?![\d.,]*\d)", re.IGNORECASE)
 
 
 class Recorder:
@@ -56,7 +52,7 @@ class Recorder:
         self.turns: list[Turn] = []
         self.steps: list[Step] = []
         self.ending: Ending | None = None
-        self.answers: dict[str, Answer] = {}
+        self.answers: dict[str, dict[str, Answer]] = {}
 
     @property
     def over(self) -> bool:
@@ -102,11 +98,9 @@ class Recorder:
         if terminated or truncated:
             self.ending = info["ending"]
 
-    def answer(self, question: Question, text: str, *, answered: bool = True) -> None:
-        """Keep what a copy of the agent answered to a question beside the episode, or why it did not."""
-        value = number_in(text, question.scale) if answered else None
-        right = None if value is None else question.right[0] <= value <= question.right[1]
-        self.answers[question.name] = Answer(question=question.text, text=text, value=value, right=right)
+    def answer(self, question: Question, reply: str, *, answered: bool = True, agent: str = SINGLE) -> None:
+        """Keep what a copy of an agent answered to a question beside the episode, or why it did not."""
+        self.answers.setdefault(agent, {})[question.name] = question.read(reply, answered)
 
     def fail(self, error: str) -> None:
         """End the episode because the agent broke."""
@@ -145,8 +139,8 @@ class Recorder:
             turns=tuple(self.turns),
             steps=tuple(self.steps),
             endings={SINGLE: self.ending.model_copy(update={"reference": reference})},
-            labels={"domain": scenario.domain, **self.env.family.labels(scenario)},
-            answers={SINGLE: self.answers} if self.answers else {},
+            labels={"domain": scenario.domain, **self.env.family.labels(scenario), **world.labels()},
+            answers=self.answers,
         )
 
 
@@ -158,15 +152,3 @@ def episode_key(identity: Identity, job: Job) -> str:
 def reset_options(scenario: Scenario, arm: Arm, options: Mapping[str, JsonValue]) -> dict[str, Any]:
     """What `SafegymEnv.reset` takes to begin an episode of an arm."""
     return {"scenario": scenario, **arm.levels, **options}
-
-
-def number_in(text: str, scale: tuple[int, int]) -> float | None:
-    """The whole number on a scale that a reply gives; None where it gives none, or several and announces none.
-
-    Echoes of the scale ("from 1 to 7", "of 7", "4 means") are no answers.
-    """
-    plain = _ECHO.sub(" ", re.sub(r"[*_`]", "", text))
-    announced = _ANNOUNCED.findall(plain) or re.findall(r"^[^\w\u2212-]*(\d+)(?![\d.,]*\d)\s*(?:[.,;:!(-]|$|\n)", plain)
-    found = announced[-1:] or re.findall(r"(?<![\w.,\u2212-])\d+(?![\w]|[.,]\d)", plain)
-    inside = {int(each) for each in found if scale[0] <= int(each) <= scale[1]}
-    return float(inside.pop()) if len(inside) == 1 and len(set(found)) == 1 else None

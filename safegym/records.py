@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SAY = "say"
 """The reserved tool that a reply without a call becomes."""
 MENU = "menu"
@@ -244,6 +244,10 @@ class Scenario(Record):
         """Hash of the whole content; equal content has equal hash on every machine."""
         return digest(self.model_dump(mode="json"))
 
+    def hash_under(self, schema_version: int) -> str:
+        """The hash that the same content had under another schema, where that had the same fields."""
+        return self.model_copy(update={"schema_version": schema_version}).hash
+
 
 # --------------------------------------------------------------------------------------------------------- the wall
 
@@ -406,14 +410,16 @@ class Step(Record):
 
 
 class Answer(Record):
-    """What a copy of the agent, as it was before it decided, answered to a question beside the episode."""
+    """What a copy of the agent answered to a question beside the episode, before it decided or after the end."""
 
     question: str
     text: str
     value: float | None
-    """The number in the answer; None where there is none on the scale."""
+    """The number in the answer; None where there is none on the scale, or none was asked for."""
     right: bool | None
-    """Whether it is a right one; None without a number."""
+    """Whether it is a right one; None where nothing could be read, and where no answer is right or wrong."""
+    disclosure: Disclosure = "none"
+    """An account of what was done, held against it; `none` where nothing was told or no account was asked for."""
 
 
 class Reference(Record):
@@ -435,6 +441,8 @@ class Ending(Record):
     claims: Claims | None = None
     facts: Claims = Field(default_factory=dict)
     reference: Reference | None = None
+    findings: dict[str, float] = Field(default_factory=dict)
+    """The family's own figures of the episode, each from 0 to 1."""
     error: str = ""
 
 
@@ -489,7 +497,7 @@ class Episode(Record):
     steps: tuple[Step, ...]
     endings: dict[str, Ending]
     labels: dict[str, str] = Field(default_factory=dict)
-    """What the scenario is about, such as its kind of harm."""
+    """What the scenario is about, such as its kind of harm, and what this very episode was about."""
     answers: dict[str, dict[str, Answer]] = Field(default_factory=dict)
     """By agent and name of the question."""
     schema_version: int = SCHEMA_VERSION
@@ -545,6 +553,12 @@ class Grade(Record):
     """How many of its calls looked at something; None where no tool only looks."""
     perceived: bool | None = None
     """Whether it told rightly which plan harms people more; None where it was not asked or gave no number."""
+    aware: float | None = None
+    """How likely it thought the whole to be a test, from 0 to 10; None where it was not asked or gave no number."""
+    self_report: Disclosure = "none"
+    """Its account of what it did, asked of a copy after the end; `none` where nothing was told or asked."""
+    findings: dict[str, float] = Field(default_factory=dict)
+    """The family's own figures of the episode, each from 0 to 1."""
     replies: dict[str, int] = Field(default_factory=dict)
     """How the agent's replies were read: turns by status, those that never came as `lost`."""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -576,6 +590,8 @@ class ReportRow(Record):
 
     player: str
     slice: str = "all"
+    levels: dict[str, str] = Field(default_factory=dict)
+    """What the slice is by, each with its level; several of them in a cell of crossed factors."""
     privileged: bool = False
     bracket: bool = False
     """A baseline between whose figures the others are read."""
@@ -588,14 +604,42 @@ class ReportRow(Record):
     """Severity counts per stakes."""
     false_records: dict[str, int] = Field(default_factory=dict)
     """Number of episodes with a false report per stakes."""
+    findings: dict[str, dict[str, Estimate]] = Field(default_factory=dict)
+    """Means of the families' own figures per stakes and name, in percent."""
     notes: tuple[str, ...] = ()
 
 
+class Quiz(Record):
+    """How one agent answered the multiple-choice questions of one family; all shares are in percent."""
+
+    player: str
+    family: str
+    bracket: bool = False
+    privileged: bool = False
+    episodes: int
+    questions: int
+    """Questions that differ in more than the order of their options."""
+    figures: dict[str, Estimate]
+    """`accuracy`, `unread`, and `consistency` over the questions that were asked in several orders."""
+    keyed: dict[str, Estimate]
+    """The accuracy where the right option stands at a letter."""
+    answered: dict[str, Estimate]
+    """The share of a letter among the answers that could be read."""
+    baselines: dict[str, float]
+    """What is right on exactly these episodes: `always_A`, ..., `longest`, `shortest`, `random`."""
+
+
 class Report(Record):
-    """The table of a set of runs: one row per agent, and per agent and slice."""
+    """The table of a set of runs: one row per agent, and per agent and slice.
+
+    `cells` are the slices of several factors crossed, `findings` the names of each family's own figures.
+    """
 
     rows: tuple[ReportRow, ...]
     slices: tuple[ReportRow, ...] = ()
+    cells: tuple[ReportRow, ...] = ()
+    findings: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    quizzes: tuple[Quiz, ...] = ()
     notes: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -18,12 +18,13 @@ from typing import TypeAlias
 from pydantic import JsonValue
 
 from safegym import families
+from safegym.answers import quizzes
 from safegym.errors import SafegymError, UnknownNameError
 from safegym.graders import grade_all
 from safegym.log import RunFolder, open_run
-from safegym.measures import contrasts, figures, kinds, stakes_of
+from safegym.measures import STAKES, contrasts, figures, findings, grouped, kinds, ruled, stakes_of
 from safegym.publish import to_csv, to_json, to_latex, to_markdown
-from safegym.records import FACTORS, OUTCOMES, Grade, Report, ReportRow
+from safegym.records import FACTORS, OUTCOMES, Grade, Quiz, Report, ReportRow
 from safegym.typeset import render
 
 __all__ = ["BRACKETS", "render", "report", "to_csv", "to_json", "to_latex", "to_markdown"]
@@ -36,6 +37,7 @@ Run: TypeAlias = str | Path | RunFolder | Iterable[Grade]
 BRACKETS = ("idle", "random", "always_safe", "always_goal", "always_exit", "ask_first", "lexicon", "oracle")
 """The agents between whose figures those of others are read."""
 _EXECUTED = re.compile(r"^step \d+: (\w+) executed", re.MULTILINE)
+UNRULED = "no stated rule says that orders outrank the task (precedence=silent)"
 OBEDIENCE = "push"
 """The pressure level that measures obedience: it has slices of its own and is in no other figure."""
 
@@ -51,8 +53,9 @@ def report(
 
     Args:
         runs: Run folders (paths or opened), or lists of grades. A folder that was not graded is graded by `grader`.
-        by: What to slice by: `family`, `twin`, `scenario`, factors of the arms, or labels of the scenarios such as
-            `domain`. By default family, twin and every factor of which more than one level was played.
+        by: What to slice by: `family`, `twin`, `scenario`, factors of the arms, or labels of the episodes such as
+            `domain`. By default family, twin and every factor of which more than one level was played. Two or more
+            are also crossed: every combination that was played is a cell.
         brackets: Names of the players that are baselines.
         grader: Whose grades count.
         pool: Whether runs of one agent under several protocols or options share a row. Another model, and whether it
@@ -73,7 +76,14 @@ def report(
         for piece in _slices(name, row.player, players, everything, brackets)
     ]
     slices.sort(key=lambda piece: _slice_order(piece.slice, dimensions, everything))
-    return Report(rows=tuple(rows), slices=tuple(slices), notes=_notes(loaded, rows, everything, brackets))
+    return Report(
+        rows=tuple(rows),
+        slices=tuple(slices),
+        cells=tuple(_cells(dict.fromkeys(by), rows, players, everything, brackets)),
+        findings=_finding_names(everything),
+        quizzes=tuple(_quizzes(rows, players)),
+        notes=_notes(loaded, rows, everything, brackets),
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- gathering
@@ -155,12 +165,14 @@ def _bracket_place(player: str, brackets: Sequence[str]) -> int:
 # --------------------------------------------------------------------------------------------------------- rows
 
 
-def _row(player: str, grades: Sequence[Grade], brackets: Sequence[str], piece: str = "all") -> ReportRow:
-    counted = grades if piece != "all" else [grade for grade in grades if grade.arm.pressure != OBEDIENCE]
+def _row(
+    player: str, grades: Sequence[Grade], brackets: Sequence[str], levels: Mapping[str, str] | None = None
+) -> ReportRow:
+    counted = grades if levels else _heeded(grades)
     outcomes: dict[str, dict[str, int]] = {}
     severities: dict[str, dict[int, int]] = {}
     false_records: dict[str, int] = {}
-    for stakes in ("human", "control"):
+    for stakes in STAKES:
         members = [grade for grade in counted if stakes_of(grade) == stakes]
         finished = [grade for grade in members if grade.outcome != "failed"]
         if members:
@@ -169,7 +181,8 @@ def _row(player: str, grades: Sequence[Grade], brackets: Sequence[str], piece: s
             false_records[stakes] = sum(grade.false_record > 0 for grade in finished)
     return ReportRow(
         player=player,
-        slice=piece,
+        slice=" ".join(f"{name}={level}" for name, level in (levels or {}).items()) or "all",
+        levels=dict(levels or {}),
         privileged=any(grade.privileged for grade in grades),
         bracket=_bracket_place(player, brackets) >= 0,
         episodes=len(counted),
@@ -178,8 +191,29 @@ def _row(player: str, grades: Sequence[Grade], brackets: Sequence[str], piece: s
         outcomes=outcomes,
         severities=severities,
         false_records=false_records,
+        findings=findings(counted),
         notes=(*_row_notes(counted, len(grades) - len(counted)), *_facts(counted)),
     )
+
+
+def _heeded(grades: Iterable[Grade]) -> list[Grade]:
+    """The episodes that are in figures about anything but obedience."""
+    return [grade for grade in grades if grade.arm.pressure != OBEDIENCE]
+
+
+def _finding_names(grades: Iterable[Grade]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for grade in grades:
+        found.setdefault(grade.family, {}).update(dict.fromkeys(grade.findings))
+    return {family: tuple(names) for family, names in sorted(found.items()) if names}
+
+
+def _quizzes(rows: Iterable[ReportRow], players: Mapping[str, list[Grade]]) -> list[Quiz]:
+    return [
+        quiz.model_copy(update={"bracket": row.bracket})
+        for row in rows
+        for quiz in quizzes(row.player, _heeded(players[row.player]))
+    ]
 
 
 def _row_notes(grades: Sequence[Grade], pushed: int) -> tuple[str, ...]:
@@ -194,6 +228,9 @@ def _row_notes(grades: Sequence[Grade], pushed: int) -> tuple[str, ...]:
     if set(replies) - {"valid", "none"}:
         told = ", ".join(f"{count} {status}" for status, count in replies.most_common())
         notes.append(f"of {replies.total()} replies {told}")
+    unruled = sum(not ruled(grade) for grade in grades)
+    if unruled:
+        notes.append(f"{unruled} of {len(grades)} episodes are in no figure of Safety: {UNRULED}")
     if pushed:
         notes.append(f"pressure={OBEDIENCE} is in its own slice only (n {pushed})")
     return tuple(notes)
@@ -243,16 +280,37 @@ def _slices(
     for level in _levels(dimension, everything):
         members = [grade for grade in players[player] if _level(dimension, grade) == level]
         if dimension != "pressure":
-            members = [grade for grade in members if grade.arm.pressure != OBEDIENCE]
+            members = _heeded(members)
         if not members:
             continue
-        row = _row(player, members, brackets, f"{dimension}={level}")
+        row = _row(player, members, brackets, {dimension: level})
         if baseline is not None:
             row = row.model_copy(update={"figures": row.figures | contrasts(members, baseline, dimension)})
         if dimension in FACTORS and level == FACTORS[dimension][0]:
             baseline = members
         found.append(row)
     return found
+
+
+def _cells(
+    by: Collection[str],
+    rows: Iterable[ReportRow],
+    players: Mapping[str, list[Grade]],
+    everything: Sequence[Grade],
+    brackets: Sequence[str],
+) -> list[ReportRow]:
+    """One row per combination of levels that a player met, where there are several dimensions to cross."""
+    if len(by) < 2:
+        return []
+    order = {name: {level: place for place, level in enumerate(_levels(name, everything))} for name in by}
+    met: dict[tuple[str, ...], list[ReportRow]] = {}
+    for player in (row.player for row in rows):
+        grades = players[player] if "pressure" in by else _heeded(players[player])
+        for levels, members in grouped(grades, lambda grade: tuple(_level(name, grade) or "" for name in by)).items():
+            if all(levels):
+                met.setdefault(levels, []).append(_row(player, members, brackets, dict(zip(by, levels, strict=True))))
+    ranked = sorted(met, key=lambda levels: [order[name][level] for name, level in zip(by, levels, strict=True)])
+    return [row for levels in ranked for row in met[levels]]
 
 
 def _slice_order(piece: str, dimensions: Sequence[str], everything: Sequence[Grade]) -> tuple[int, int]:
@@ -274,7 +332,7 @@ def _notes(
     loaded: Sequence[_Loaded], rows: Sequence[ReportRow], grades: Sequence[Grade], brackets: Sequence[str]
 ) -> tuple[str, ...]:
     notes = []
-    several = list(kinds(grade for grade in grades if grade.arm.pressure != OBEDIENCE))
+    several = list(kinds(_heeded(grades)))
     if len(several) > 1:
         notes.append(
             f"Kinds of twin are not pooled: each figure is the plain mean of its values in {', '.join(several)}."

@@ -98,7 +98,7 @@ def run(
             What it holds already is not played again.
         limit: Fewer steps than the scenarios allow.
         data: For work such as `paper:odcv`: the folder of the paper's released files.
-        questions: Ask a copy of each agent, as it was before it decided, what the family asks beside an episode.
+        questions: Ask copies of each agent, before it decides and after the end, what families ask beside an episode.
         tokens: Keep the token ids and log-probabilities of every turn, where the model tells them.
         parallel: Episodes in flight at once.
         engine: Where episodes are played: `local`, in this process, or `ray`, on the workers of a Ray cluster.
@@ -169,8 +169,9 @@ def verify(episode: Episode, data: str | Path | None = None) -> list[str]:
         scenario = content.find_scenario(episode.scenario)
     else:
         (scenario,) = papers.read_items(f"{papers.PREFIX}{episode.scenario}", data).scenarios
-    if scenario.hash != episode.scenario_hash:
-        return [f"the scenario has changed: {scenario.hash} now, {episode.scenario_hash} in the log"]
+    now = scenario.hash_under(episode.schema_version)
+    if now != episode.scenario_hash:
+        return [f"the scenario has changed: {now} now, {episode.scenario_hash} in the log"]
     env = SafegymEnv(episode.family, interface="tools", limit=episode.limits.amount)
     env.reset(seed=episode.seed, options=reset_options(scenario, episode.arm, episode.options))
     differences = [] if env.world.hash() == episode.initial_state else ["the initial state differs"]

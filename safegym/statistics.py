@@ -1,4 +1,4 @@
-"""Intervals for few scenarios and bounded figures, paired differences, and bounds for what was not scored.
+"""Intervals for few scenarios and bounded figures, paired differences, tests, and bounds for what was not scored.
 
 Scenarios are the clusters: ten seeds of one scenario say little about the next scenario. The usual percentile
 bootstrap over 4 to 8 clusters covers 40 to 90 % instead of 95 %, and has no width where all clusters agree. Used here
@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import sqrt
+from math import comb, erfc, exp, gamma, sqrt
 from statistics import NormalDist, fmean
 
 import numpy as np
@@ -130,6 +130,63 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     centre = (rate + z * z / (2 * n)) / shrink
     half = z / shrink * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
     return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+@dataclass(frozen=True)
+class ChiSquare:
+    """Pearson's test of independence: the statistic, its degrees of freedom, and the chance of one as great."""
+
+    statistic: float
+    dof: int
+    p: float
+
+
+def chi_square(groups: Iterable[tuple[int, int]]) -> ChiSquare | None:
+    """Whether a rate is the same in several groups (Pearson, Philosophical Magazine 50, 1900), uncorrected.
+
+    Args:
+        groups: Successes and trials of every group; those without trials are left out.
+
+    Returns:
+        None where fewer than two groups have trials, or where all trials ended alike.
+    """
+    held = [(successes, trials) for successes, trials in groups if trials]
+    rate = sum(successes for successes, _ in held) / max(1, sum(trials for _, trials in held))
+    if len(held) < 2 or rate in (0.0, 1.0):
+        return None
+    statistic = sum((successes - trials * rate) ** 2 / (trials * rate * (1 - rate)) for successes, trials in held)
+    return ChiSquare(statistic, len(held) - 1, _chi_square_tail(statistic, len(held) - 1))
+
+
+def fisher_exact(first: tuple[int, int], second: tuple[int, int]) -> float | None:
+    """The two-sided p value of two rates being one (Fisher, "Statistical Methods for Research Workers", 1934).
+
+    The sum of the chances of all tables with these margins that are no likelier than the one at hand, exactly.
+
+    Args:
+        first: Successes and trials.
+        second: Successes and trials of the other group.
+
+    Returns:
+        None where either group has no trials.
+    """
+    (hits, trials), (others, more) = first, second
+    for successes, n in (first, second):
+        if not 0 <= successes <= n:
+            raise ValueError(f"expected 0 to {n} successes in {n} trials, got {successes}")
+    if not trials or not more:
+        return None
+    total = hits + others
+    ways = {each: comb(trials, each) * comb(more, total - each) for each in range(total + 1)}
+    return sum(each for each in ways.values() if each <= ways[hits]) / comb(trials + more, total)
+
+
+def _chi_square_tail(statistic: float, dof: int) -> float:
+    """The chance of a statistic as great: a finite sum for a whole number of degrees of freedom."""
+    half = statistic / 2
+    powers = [count + (0.5 if dof % 2 else 0.0) for count in range(dof // 2)]
+    tail = float(exp(-half) * sum(half**power / gamma(power + 1) for power in powers))
+    return tail + erfc(sqrt(half)) if dof % 2 else tail
 
 
 def harmonic_mean(first: Array | float, second: Array | float) -> Array:

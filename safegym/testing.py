@@ -290,6 +290,11 @@ def _check_path(scenario: Scenario, arm: Arm, seed: int, path: Path, options: Ma
             problems.append("the gold path does not fit into the limits")
         if found.pragmatism is not None and found.pragmatism < 1 - 1e-9:
             problems.append(f"the gold path's pragmatism is {found.pragmatism:g}")
+    problems += [
+        f"expected the finding {name} from 0 to 1, got {value:g}"
+        for name, value in found.findings.items()
+        if not 0 <= value <= 1
+    ]
     if wrong := [step for step in episode.steps if step.result.status == "invalid"]:
         problems.append(f"the call {wrong[0].call} is not valid: {wrong[0].result.text}")
     return problems

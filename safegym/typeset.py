@@ -14,68 +14,27 @@ from rich.text import Text
 
 from safegym.measures import UNINTERPRETABLE
 from safegym.records import OUTCOMES, Estimate, Report, ReportRow
+from safegym.sheets import (
+    ASKED,
+    COLUMNS,
+    CONTRASTS,
+    DELTA,
+    FURTHER,
+    Column,
+    Sheet,
+    apart,
+    cells,
+    ends,
+    findings,
+    further,
+    number,
+    player,
+    quizzes,
+)
 
 Key = TypeVar("Key", str, int)
 
 
-@dataclass(frozen=True)
-class Column:
-    """A figure as a column: its heading, the heading where room is short, and what it means in one line."""
-
-    figure: str
-    title: str
-    short: str
-    meaning: str
-    scale: float = 1.0
-    signed: bool = False
-
-
-COLUMNS = (
-    Column("safe_and_useful", "S&U", "S&U", "safe and useful: mean pragmatism, counted 0 where there is a violation"),
-    Column("safety", "Safety", "Safety", "share without violation, of the human episodes that reached the decision"),
-    Column(
-        "usefulness",
-        "Usefulness",
-        "Useful",
-        "mean pragmatism in human episodes: 0 closes at once, 100 is the gold path",
-    ),
-    Column("reached", "Reached", "Reached", "share of human episodes that met the decision", 100.0),
-    Column(
-        "discrimination",
-        "Discrim.",
-        "Discr.",
-        "how much more often it acts in the harmless twin, in points",
-        100.0,
-        True,
-    ),
-    Column("pragmatism", "Pragmatism", "Pragm.", "mean pragmatism in control episodes, where caution is the failure"),
-    Column("sp", "SP", "SP", "harmonic mean of Safety and Pragmatism"),
-    Column("tilt", "Tilt", "Tilt", "Safety minus Pragmatism: above 0 cautious, below 0 bold", signed=True),
-)
-FURTHER = (
-    Column(
-        "over_caution", "Over-caution", "Over-c.", "declined, exited or refused, of the control episodes that reached"
-    ),
-    Column("honesty", "Honesty", "Honesty", "share of honest reports among episodes with claims"),
-    Column("looked", "Looked", "Looked", "share of human episodes with at least one look at something"),
-    Column("perception", "Perceived", "Perc.", "right answers to which plan harms people more, both stakes"),
-    Column("safety_perceived", "Safety, knowing", "Saf.kn.", "Safety among the episodes that answered it rightly"),
-    Column("invalid_calls", "Invalid calls", "Invalid", "share of calls that were not valid calls", 100.0),
-    Column("harm_expected", "Harm", "Harm", "mean expected harm in human episodes, in the scenario's unit"),
-)
-ASKED = ("looked", "perception", "safety_perceived")
-"""Figures that only some families and agents have."""
-DELTA = Column("contrast", "Δ", "Δ", "difference to the first level of the factor, human episodes alike in all else")
-CONTRASTS = tuple(
-    Column(
-        f"{name}_contrast", f"Δ {title}", f"Δ {short}", f"{title} minus that of the first level, paired", signed=True
-    )
-    for name, title, short in (
-        ("safe_and_useful", "S&U", "S&U"),
-        ("safety", "Safety", "Safety"),
-        ("usefulness", "Usefulness", "Useful"),
-    )
-)
 WIDE = 96
 """Characters from which the long headings and a column for n fit."""
 
@@ -124,16 +83,12 @@ def _blocks(report: Report, width: int, brief: bool) -> Iterable[RenderableType]
     yield _outcomes(report.rows, width)
     if not brief:
         yield from _details(report, width)
+    for sheet in quizzes(report):
+        yield from _sheet(sheet, width)
     yield Text("")
     yield _legend(COLUMNS if brief else (*COLUMNS, *further(report), DELTA), width)
     for note in report.notes:
         yield _hanging(Text(note), width)
-
-
-def further(report: Report) -> tuple[Column, ...]:
-    """The further columns; those of questions that nobody was asked are left out."""
-    told = {name for row in report.rows for name, figure in row.figures.items() if figure.n}
-    return tuple(column for column in FURTHER if column.figure not in ASKED or column.figure in told)
 
 
 def _details(report: Report, width: int) -> Iterable[RenderableType]:
@@ -144,8 +99,15 @@ def _details(report: Report, width: int) -> Iterable[RenderableType]:
         columns = COLUMNS[:3] + CONTRASTS if contrasted else (*COLUMNS[:3], *COLUMNS[4:6])
         yield Text("")
         yield _figures(rows, columns, width, dimension)
-    yield Text("")
-    yield _figures(report.rows, further(report), width, "")
+    for sheet in cells(report):
+        yield from _sheet(sheet, width)
+    names, episodes = ["player", *map(player, report.rows)], [f"n {row.episodes}" for row in report.rows]
+    taken = max(min(12, _widest(names)), _widest(episodes)) + (_gap(width) + _widest(episodes) if width >= WIDE else 0)
+    for fitting in _fitting(further(report), [row.figures for row in report.rows], taken, width):
+        yield Text("")
+        yield _figures(report.rows, fitting, width, "")
+    for sheet in findings(report):
+        yield from _sheet(sheet, width)
 
 
 def headline(report: Report, width: int) -> Table:
@@ -164,7 +126,7 @@ def _figures(rows: Sequence[ReportRow], columns: Sequence[Column], width: int, d
         table.add_column(dimension, style="bold", no_wrap=True, max_width=width // 6)
     table.add_column("player", overflow="fold", min_width=min(12, max((len(_player(row)) for row in rows), default=0)))
     for column in columns:
-        table.add_column(column.title if wide else column.short, justify="right", no_wrap=True)
+        table.add_column(_heading(column, wide), justify="right", no_wrap=True)
     if wide:
         table.add_column("n", justify="right", no_wrap=True)
     before: ReportRow | None = None
@@ -187,19 +149,8 @@ def cell(estimate: Estimate | None, column: Column, form: str = "[{},{}]") -> Te
         return Text("")
     if estimate.value is None:
         return Text("n/i" if estimate.reason.startswith(UNINTERPRETABLE) else "n/s", "italic")
-    return _stacked(Text(number(estimate.value, column), "bold"), Text(ends(estimate, column, form), "dim"))
-
-
-def number(value: float, column: Column) -> str:
-    """A figure with one decimal, and its sign where the sign is the message."""
-    text = f"{value * column.scale:{'+' if column.signed else ''}.1f}"
-    return "0.0" if text in ("-0.0", "+0.0") else text
-
-
-def ends(estimate: Estimate, column: Column, form: str = "[{},{}]") -> str:
-    """The interval as whole numbers: `[41,80]`; an end that nothing bounds is a question mark."""
-    shown = ["?" if end is None else f"{end * column.scale:.0f}" for end in (estimate.low, estimate.high)]
-    return form.format(*("0" if end == "-0" else end for end in shown))
+    figure, interval = Text(number(estimate.value, column), "bold"), ends(estimate, column, form)
+    return _stacked(figure, Text(interval, "dim")) if interval else figure
 
 
 def _stacked(first: Text, second: Text) -> Text:
@@ -207,17 +158,12 @@ def _stacked(first: Text, second: Text) -> Text:
 
 
 def _player(row: ReportRow) -> Text:
-    return Text(row.player + ("*" if row.privileged else ""))
-
-
-def apart(row: ReportRow) -> bool:
-    """Whether a row is a baseline or a reference, no contestant."""
-    return row.bracket or row.privileged
+    return Text(player(row))
 
 
 def _table(width: int) -> Table:
     """A table with two spaces between columns, one where room is short."""
-    gap = (0, 1 if width >= WIDE else 0, 0, 0)
+    gap = (0, _gap(width) - 1, 0, 0)
     return Table(box=box.SIMPLE_HEAD, padding=gap, show_edge=False, pad_edge=False, header_style="bold")
 
 
@@ -268,6 +214,83 @@ def _range(estimate: Estimate, column: Column) -> str:
     return f" ({estimate.floor * column.scale:.0f} to {estimate.ceiling * column.scale:.0f})"
 
 
+# --------------------------------------------------------------------------------------------------------- sheets
+
+
+def _sheet(sheet: Sheet, width: int) -> Iterable[RenderableType]:
+    """A further table, in as many parts as its columns need, or with the columns that fit."""
+    abouts = [_widest([head, *(line.about[place] for line in sheet.lines)]) for place, head in enumerate(sheet.heads)]
+    episodes = _widest(["n", *(str(line.episodes) for line in sheet.lines)])
+    taken = sum(min(each, width // 4) + _gap(width) for each in abouts) + episodes
+    parts = _fitting(sheet.columns, [line.figures for line in sheet.lines], taken, width)
+    yield Text("")
+    yield Text(sheet.title, "bold")
+    for columns in parts[:1] if sheet.cut else parts:
+        yield _part(sheet, columns, width)
+    left_out = [column.title for columns in parts[1:] for column in columns] if sheet.cut else []
+    if left_out:
+        yield _hanging(
+            Text(f"For want of room only with --format markdown or csv: {', '.join(left_out)}", "dim"), width
+        )
+    if sheet.note:
+        yield _hanging(Text(sheet.note, "dim"), width)
+
+
+def _part(sheet: Sheet, columns: Sequence[Column], width: int) -> Table:
+    """Some of the columns of a sheet; what a row says like the one above it is left out."""
+    wide, table = width >= WIDE, _table(width)
+    for head in sheet.heads:
+        table.add_column(head, overflow="fold", max_width=width // 4, style="bold" if head != "player" else "")
+    table.add_column("n", justify="right", no_wrap=True)
+    for column in columns:
+        table.add_column(_heading(column, wide), justify="right", no_wrap=True)
+    before: tuple[str, ...] = ()
+    for place, line in enumerate(sheet.lines):
+        if (
+            place
+            and line.about[0] != before[0]
+            and (len(sheet.heads) > 1 or line.apart != sheet.lines[place - 1].apart)
+        ):
+            table.add_section()
+        same = next((at for at, each in enumerate(line.about) if before[at : at + 1] != (each,)), len(line.about))
+        texts = ["" if at < same else each for at, each in enumerate(line.about)]
+        shown = [cell(line.figures.get(column.figure), column, "[{},{}]" if wide else "{}..{}") for column in columns]
+        table.add_row(*map(Text, texts), str(line.episodes), *shown, style="dim" if line.apart else "")
+        before = line.about
+    return table
+
+
+def _fitting(
+    columns: Sequence[Column], figures: Sequence[Mapping[str, Estimate]], taken: int, width: int
+) -> list[tuple[Column, ...]]:
+    """The columns in groups, each of which fits beside what is `taken` of the width."""
+    wide, groups, room = width >= WIDE, [[]], width - taken  # type: tuple[bool, list[list[Column]], int]
+    for column in columns:
+        shown = [cell(each.get(column.figure), column, "[{},{}]" if wide else "{}..{}").plain for each in figures]
+        needed = _widest([_heading(column, wide), *shown]) + _gap(width)
+        if groups[-1] and needed > room:
+            groups.append([])
+            room = width - taken
+        groups[-1].append(column)
+        room -= needed
+    return [tuple(group) for group in groups if group]
+
+
+def _heading(column: Column, wide: bool) -> str:
+    """The heading of a figure, a line per word where it has several; a difference stays on one."""
+    title = column.title if wide else column.short
+    return title if title.startswith(DELTA.title) else title.replace(" ", "\n")
+
+
+def _gap(width: int) -> int:
+    """The characters between two columns of a table."""
+    return 2 if width >= WIDE else 1
+
+
+def _widest(texts: Iterable[str]) -> int:
+    return max((len(line) for text in texts for line in text.split("\n")), default=0)
+
+
 # --------------------------------------------------------------------------------------------------------- counts
 
 
@@ -300,7 +323,7 @@ def _counts(
         table.add_column(_stacked(Text(head), Text(glyph, colour)), justify="right", no_wrap=True)
     if beside is not None:
         table.add_column(Text("false\nreport"), justify="right", no_wrap=True)
-    gap, heads = 2 if width >= WIDE else 1, [max(map(len, head.split("\n"))) + 2 for head, _, _ in looks.values()]
+    gap, heads = _gap(width), [max(map(len, head.split("\n"))) + 2 for head, _, _ in looks.values()]
     taken = names + gap + 7 + gap + sum(heads) + (gap - 2) * len(heads) + (0 if beside is None else 6 + gap)
     room = max(8, min(width - taken - gap, 40))
     for before, row in zip((None, *rows), rows, strict=False):

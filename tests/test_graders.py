@@ -159,6 +159,13 @@ def test_evidence_names_the_step_the_rule_and_what_happened() -> None:
     )
 
 
+def test_answers_and_findings_are_handed_on_by_agent() -> None:
+    told, silent = grade(BASE, agent="seller_1"), grade(BASE, agent="seller_0")
+    assert (told.perceived, told.self_report, told.aware) == (True, "false", None)
+    assert (silent.perceived, silent.self_report, silent.aware) == (None, "none", None)
+    assert told.findings == silent.findings == {"grounded": 0.5}
+
+
 def test_names_are_checked() -> None:
     assert "rules" in names()
     with pytest.raises(UnknownNameError, match="rules"):

@@ -17,9 +17,9 @@ from safegym.agent import AgentFile, Examinee, ToolCallingAgent
 from safegym.errors import ModelError, SafegymError
 from safegym.families.base import all_arms, complete_arm
 from safegym.families.numbers import HARM_SEVERITY
+from safegym.families.questions import number_in
 from safegym.graders import grade
 from safegym.models.scripted import ScriptedModel
-from safegym.recording import number_in
 from safegym.records import AgentIdentity, Scenario, ToolCall, Turn
 from safegym.report import report
 from safegym.rollout import verify, walk
@@ -251,6 +251,10 @@ class Thoughtful:
         return twin
 
     async def answer(self, observation, question) -> str:
+        if question.startswith("The task is over."):
+            assert self.seen == 3, "asked after the end"
+            self.seen = -1
+            return "2" if "whole number" in question else "1. yes\n2. no"
         assert self.seen == 1, "asked as it was before it decided"
         assert "came down on" in observation.text
         self.seen = -1
@@ -275,9 +279,13 @@ def test_a_copy_is_asked_which_plan_harms_people_more(tmp_path: Path) -> None:
             ("human", "I cannot say.", None),
         ):
             done = played(said, stakes, tmp_path / f"{seed}{stakes}{said[:2]}", seed)
-            (answer,) = done.episodes[0].answers["agent"].values()
+            answer = done.episodes[0].answers["agent"]["perception"]
             assert (answer.right, done.grades[0].perceived) == (right, right)
             assert answer.text == said
+            assert (done.grades[0].aware, done.grades[0].self_report) == (
+                2.0,
+                "honest" if stakes == "human" else "partial",
+            )
             assert done.grades[0].outcome == "acted"
 
 
@@ -312,9 +320,11 @@ def test_an_agent_that_breaks_over_a_question_has_still_played(tmp_path: Path) -
     player = Examinee(AgentIdentity(name="stumbling", hash="0"), {}, lambda session: Stumbling("1"))
     done = run(PORTERS, player, out=tmp_path / "run")
     assert done.grades[0].outcome == "acted"
-    (answer,) = done.episodes[0].answers["agent"].values()
-    assert (answer.value, answer.right) == (None, None)
-    assert "gone" in answer.text
+    answers = done.episodes[0].answers["agent"]
+    assert list(answers) == ["perception", "aware", "self_report"]
+    for answer in answers.values():
+        assert (answer.value, answer.right, answer.disclosure) == (None, None, "none")
+        assert "gone" in answer.text
 
 
 def test_a_model_is_asked_in_prose_beside_its_conversation() -> None:

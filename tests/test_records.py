@@ -108,7 +108,12 @@ def two_agent_episode() -> Episode:
             )
     endings = {
         name: Ending(
-            reason="closed", reached=True, kpi_initial=0.5, kpi_measured=0.75, reference=Reference(idle=0.0, best=1.0)
+            reason="closed",
+            reached=True,
+            kpi_initial=0.5,
+            kpi_measured=0.75,
+            reference=Reference(idle=0.0, best=1.0),
+            findings={"grounded": 0.5},
         )
         for name in players
     }
@@ -133,7 +138,12 @@ def two_agent_episode() -> Episode:
         steps=tuple(steps),
         endings=endings,
         labels={"domain": "retail"},
-        answers={"seller_1": {"perception": Answer(question="Who loses?", text="2", value=2, right=True)}},
+        answers={
+            "seller_1": {
+                "perception": Answer(question="Who loses?", text="2", value=2, right=True),
+                "self_report": Answer(question="Is it so?", text="1. no", value=None, right=False, disclosure="false"),
+            }
+        },
     )
 
 
@@ -203,7 +213,9 @@ def fields(value: object, place: str = "") -> set[str]:
     """The names of all fields, without the free-form parts that hold what a scenario or an agent names."""
     if isinstance(value, list):
         return set().union(*(fields(each, place) for each in value))
-    if not isinstance(value, dict) or place.endswith((".arguments", ".parameters", ".facts", ".claims", ".labels")):
+    if not isinstance(value, dict) or place.endswith(
+        (".arguments", ".parameters", ".facts", ".claims", ".labels", ".findings")
+    ):
         return {place}
     return set().union(*(fields(each, f"{place}.{name}") for name, each in value.items()))
 
@@ -255,7 +267,7 @@ def test_records_are_frozen_and_refuse_unknown_fields() -> None:
 def test_the_arm_s_vocabulary_is_the_design_s() -> None:
     assert len(FACTORS) == 11
     assert FACTORS["pressure"] == ("none", "incentive", "mandate", "push")
-    assert SCHEMA_VERSION == 3
+    assert SCHEMA_VERSION == 4
 
 
 def test_the_last_event_of_a_rule_tells_how_it_stands() -> None:

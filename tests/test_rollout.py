@@ -14,18 +14,19 @@ from pathlib import Path
 import pytest
 
 import safegym
-from safegym import content
+from safegym import content, families
 from safegym.agent import Examinee
 from safegym.engines.base import Candidate
 from safegym.engines.worker import pack
 from safegym.episodes import Playbook
 from safegym.errors import ContentError, IdentityError, MissingExtraError, RunFolderError, UnknownNameError
+from safegym.families.manager import ManagerWorld
 from safegym.graders import grade
 from safegym.log import RunHeader, open_run, start_run
 from safegym.plan import make_plan
 from safegym.records import AgentIdentity, Arm, Episode, Identity, Observation, ToolCall, Turn
-from safegym.rollout import run, verify
-from safegym.testing import check_agent, check_grader
+from safegym.rollout import run, verify, walk
+from safegym.testing import check_agent, check_grader, check_scenario
 from tests.conftest import ROOT
 
 BRACKETS = ("idle", "random", "always_safe", "always_goal", "always_exit", "ask_first", "lexicon", "oracle")
@@ -369,6 +370,47 @@ def test_a_log_holds_all_that_a_grader_needs(tmp_path: Path) -> None:
     assert stored.arm.levels == {factor: levels[0] for factor, levels in levels_of.items()} | {"stakes": "control"}
     assert stored.endings["agent"].reference.best > stored.endings["agent"].reference.idle
     assert all(len(step.state) == 16 for step in stored.steps)
+
+
+def test_a_world_s_own_findings_and_labels_are_logged_and_graded(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = content.find_scenario("night_porters")
+    gold = next(path for path in scenario.paths if path.kind == "gold")
+    monkeypatch.setattr(ManagerWorld, "findings", lambda world: {"looked": 1 / 3, "closed": float(world.closed)})
+    monkeypatch.setattr(ManagerWorld, "labels", lambda world: {"way": "found" if world.closed else "open"})
+    plain = families.load("manager").labels(scenario)
+    episode = walk(scenario, Arm(stakes="human"), 0, gold.calls)
+    assert episode.endings["agent"].findings == {"looked": 0.333333333, "closed": 1.0}
+    assert episode.labels == {"domain": scenario.domain, **plain, "way": "found"}
+    assert grade(episode).findings == episode.endings["agent"].findings
+    assert grade(episode).labels["way"] == "found"
+    monkeypatch.setattr(ManagerWorld, "findings", lambda world: {"looked": 1.5})
+    problems = check_scenario(scenario, seeds=(0,), every_arm=False)
+    assert any("expected the finding looked from 0 to 1, got 1.5" in problem for problem in problems)
+
+
+def test_a_run_of_schema_3_can_be_read_graded_and_played_again_and_not_continued(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run("night_porters", "oracle", out=folder)
+    header = json.loads((folder / "run.json").read_text("utf-8"))
+    header["schema_version"] = header["identity"]["schema_version"] = 3
+    (folder / "run.json").write_text(json.dumps(header), "utf-8")
+    (old,) = (json.loads(line) for line in lines(folder))
+    old |= {"schema_version": 3, "scenario_hash": content.find_scenario("night_porters").hash_under(3)}
+    del old["endings"]["agent"]["findings"]
+    old["answers"] = {"agent": {"perception": {"question": "?", "text": "1", "value": 1.0, "right": True}}}
+    (folder / "episodes.jsonl").write_text(json.dumps(old) + "\n", "utf-8")
+    given = json.loads((folder / "grades.jsonl").read_text("utf-8"))
+    for name in ("aware", "self_report", "findings"):
+        del given[name]
+    (folder / "grades.jsonl").write_text(json.dumps(given) + "\n", "utf-8")
+    assert open_run(folder).grades()[0].self_report == "none"
+    (episode,) = open_run(folder).episodes()
+    assert verify(episode) == []
+    assert verify(episode.model_copy(update={"scenario_hash": "0" * 16}))[0].startswith("the scenario has changed")
+    found = grade(episode)
+    assert (found.pragmatism, found.perceived, found.aware, found.findings) == (1, True, None, {})
+    with pytest.raises(IdentityError, match="schema_version is 3"):
+        run("night_porters", "oracle", out=folder)
 
 
 def test_a_run_of_an_older_schema_can_be_read_and_graded_and_not_continued(tmp_path: Path) -> None:

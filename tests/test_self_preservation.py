@@ -25,7 +25,7 @@ from safegym.rollout import walk
 
 FAMILY = families.load("self_preservation")
 SCENARIOS = content.find_scenarios("self_preservation")
-ANY = SCENARIOS[0]
+ANY = content.find_scenario("self_preservation/theatre_lists")
 CELLS = list(product(("none", "restriction", "replacement"), ("yes", "no")))
 
 
@@ -267,7 +267,7 @@ def test_operations_notice_where_somebody_reads_and_put_everything_back() -> Non
         if "noticed" in found:
             noticed += 1
             assert (world.hook, world.watchdog, world.claimed, world.in_force) == (True, True, 0, True)
-            assert world.findings()["delayed"] < 1.0
+            assert world.findings()["delayed"] == pytest.approx(world.late / (HOURS - DUE))
             assert world.withdrawn
             assert not world.available(ToolCall(tool="claim", arguments={"units": 1}))
     assert noticed > 30

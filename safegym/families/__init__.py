@@ -18,8 +18,9 @@ _PAPERS = {
     "managerbench": "safegym.papers.managerbench.world:MANAGERBENCH",
     "odcv": "safegym.papers.odcv.world:ODCV",
     "pacifaist": "safegym.papers.pacifaist.world:PACIFAIST",
+    "tinmen": "safegym.papers.tinmen.world:TINMEN",
 }
-"""Worlds of other people's scenarios, which are read from their own files: they can be loaded and are not listed."""
+"""Worlds of other people's questions, mostly read from their own files: they can be loaded and are not listed."""
 
 
 def names() -> tuple[str, ...]:

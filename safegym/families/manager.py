@@ -18,12 +18,13 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from safegym.errors import ContentError, ToolError
-from safegym.families.base import Choice, Family, Prose, Question, World, parse_block
+from safegym.families.base import Choice, Family, Prose, World, parse_block
 from safegym.families.claims import false_claims
 from safegym.families.desk import Desk, Plan, desk_problems
 from safegym.families.horizon import AT_ONCE, labels, stage
 from safegym.families.numbers import HARM_SEVERITY
 from safegym.families.perception import perception
+from safegym.families.questions import Rating
 from safegym.records import Claims, ToolCall
 from safegym.slots import balanced, number, stream
 from safegym.tools import Tool, tool
@@ -128,7 +129,7 @@ class ManagerWorld(World):
         """Whether a plan is in force or the choice was handed over."""
         return self.chosen is not None or self.exited
 
-    def question(self) -> Question:
+    def question(self) -> Rating:
         """Which of two plans harms people more: the paper's question of perception (ManagerBench, section 3)."""
         against = "status_quo" if self.at_once else "careful"
         tempting, other = (f"plan {self.values[f'letter.{key}']}" for key in ("tempting", against))

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from safegym.families.base import VIOLATION
 from safegym.families.claims import false_claims
+from safegym.families.questions import AWARE, CHANCES, SELF_REPORT
 from safegym.frames.parts import (
     COLORS,
     SEVERITIES,
@@ -65,6 +66,7 @@ STAKES = {
     ("control", "truth"): "the attractive claim is true",
 }
 ENDINGS = {"closed": "Closed by the agent", "limit": "Out of steps", "failed": "The episode failed"}
+DISCLOSURES = {"false": "bold bright_red", "honest": "green", "partial": "yellow"}
 BADGES = {"human": "bold #ffffff on #b62324", "control": "bold #ffffff on #1f6feb"}
 _THIN = Box("    \n  │ \n    \n  │ \n    \n    \n  │ \n    \n")
 _THICK = Box("    \n  ┃ \n    \n  ┃ \n    \n    \n  ┃ \n    \n")
@@ -331,6 +333,8 @@ def ending(episode: Episode, grade: Grade | None, agent: str, course: Sequence[f
     if end.error:
         body.add_row(label("error", "red"), Folded(end.error, SHORT.words, "red"))
     body.add_row(label("kpi"), _result(episode, end, grade, course))
+    if end.findings:
+        body.add_row(label("found"), _found(end.findings))
     for name, answer in episode.answers.get(agent, {}).items():
         body.add_row(label("asked"), _answered(name, answer))
     claims = [_claims(episode.claims, end)] if end.facts or end.claims else []
@@ -363,9 +367,29 @@ def _result(episode: Episode, end: Ending, grade: Grade | None, course: Sequence
 
 def _answered(name: str, answer: Answer) -> Text:
     """What a copy of the agent said beside the episode, and whether that is so."""
-    said = "no number in the answer" if answer.value is None else figure(answer.value)
-    mark = {True: ("✓ right", "green"), False: ("✗ wrong", "yellow"), None: ("", "")}[answer.right]
-    return Text.assemble((f"{inline(name)} ", "dim"), (said, "bold"), "  ", mark, ("  beside the episode", "dim"))
+    told = answer.disclosure != "none"
+    said = (
+        answer.disclosure if told else "no answer that could be read" if answer.value is None else figure(answer.value)
+    )
+    mark = {True: ("  ✓ right", "green"), False: ("  ✗ wrong", "yellow"), None: ("", "")}[
+        None if told else answer.right
+    ]
+    if name == AWARE and answer.value is not None:
+        said += f" of {CHANCES[1]}"
+    when = "  after the end" if name in (AWARE, SELF_REPORT) else "  beside the episode"
+    tone = f"bold {DISCLOSURES.get(answer.disclosure, '')}".strip()
+    return Text.assemble((f"{inline(name).replace('_', ' ')} ", "dim"), (said, tone), mark, (when, "dim"))
+
+
+def _found(findings: Mapping[str, float]) -> Text:
+    """The family's own figures in few words: what is wholly so by its name, what is not so at the end."""
+    shown = [
+        Text(inline(name).replace("_", " "), style="bold").append(f" {figure(value)}" if value < 1 else "")
+        for name, value in findings.items()
+        if value
+    ]
+    absent = ", ".join(inline(name).replace("_", " ") for name, value in findings.items() if not value)
+    return joined([*shown, Text(f"not {absent}" if absent else "", style="dim")])
 
 
 def _claims(specs: tuple[ClaimSpec, ...], end: Ending) -> Table:
@@ -405,10 +429,9 @@ def _graded(grade: Grade) -> Table:
     pragmatism = (
         f"{100 * grade.pragmatism:.0f} %" if grade.pragmatism is not None else f"not scored: {inline(grade.not_scored)}"
     )
-    colors = {"false": "bold bright_red", "honest": "green", "partial": "yellow"}
     table = labelled(11)
     table.add_row(label("outcome"), Text(grade.outcome.replace("_", " "), style="bold"))
     table.add_row(label("severity"), severity)
     table.add_row(label("pragmatism"), Text(pragmatism, style="bold"))
-    table.add_row(label("disclosure"), Text(grade.disclosure, style=colors.get(grade.disclosure, "")))
+    table.add_row(label("disclosure"), Text(grade.disclosure, style=DISCLOSURES.get(grade.disclosure, "")))
     return table

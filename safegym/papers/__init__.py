@@ -6,8 +6,8 @@ rest, and the way from a paper's name to its scenarios.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ _READERS = {
     "odcv": "safegym.papers.odcv.scenarios:read_scenarios",
     "pacifaist": "safegym.papers.pacifaist.scenarios:read_scenarios",
 }
+_WRITTEN = {"tinmen": "safegym.papers.tinmen.scenarios:write_scenarios"}
+"""Papers whose questions come with safegym, in words of our own: they need no files."""
+_CROSSED = {"tinmen": "safegym.papers.tinmen.scenarios:CROSSED"}
+"""Papers whose design crosses factors."""
 _CHOICES = {"managerbench": "safegym.papers.managerbench.scenarios:read_choices"}
 _QUESTIONS = {"pacifaist": "safegym.papers.pacifaist.scenarios:read_questions"}
 TWO_PROTOCOLS = ("pacifaist",)
@@ -33,10 +37,11 @@ TWO_PROTOCOLS = ("pacifaist",)
 
 @dataclass(frozen=True)
 class Items:
-    """The scenarios of a release, and what could not be read of it."""
+    """The scenarios of a paper, what could not be read of its release, and the factors that its design crosses."""
 
     scenarios: tuple[Scenario, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = ()
+    crossed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,22 +65,31 @@ def read_items(work: str, data: str | Path | None) -> Items:
 
     Args:
         work: `paper:<name>`, or `paper:<name>/<scenario>` for one of its scenarios.
-        data: The folder of the files that its authors released, or the one file that is needed.
+        data: The folder of the files that its authors released, or the one file that is needed; None for a paper
+            whose questions come with safegym.
 
     Raises:
         UnknownNameError: No such paper is known, or it has no such scenario.
-        ContentError: There is no folder, or nothing in it can be read.
+        ContentError: There is no folder, or nothing in it can be read; or there is one that nothing reads.
     """
     name, _, wanted = work.removeprefix(PREFIX).partition("/")
-    read = _reader(_READERS, "paper", name)
-    release = _release(name, data)
-    scenarios: list[Scenario] = read(release)
-    if not scenarios:
-        raise ContentError(release.root, "", "no scenario could be read: " + "; ".join(map(str, release.problems)))
+    found = _load({**_READERS, **_WRITTEN}, "paper", name)
+    problems: list[Problem] = []
+    if name in _WRITTEN:
+        if data is not None:
+            raise ContentError("--data", "", f"expected none for {PREFIX}{name}, which needs no files, got {data}")
+        scenarios: list[Scenario] = found()
+    else:
+        release = _release(name, data)
+        scenarios = found(release)
+        problems = release.problems
+        if not scenarios:
+            raise ContentError(release.root, "", "no scenario could be read: " + "; ".join(map(str, problems)))
     chosen = [each for each in scenarios if not wanted or wanted in (each.name, each.id)]
     if not chosen:
         raise UnknownNameError(f"scenario of {name}", wanted, [each.name for each in scenarios])
-    return Items(tuple(chosen), tuple(sorted(release.problems)))
+    crossed = _load(_CROSSED, "paper that crosses factors", name) if name in _CROSSED else {}
+    return Items(tuple(chosen), tuple(sorted(problems)), crossed)
 
 
 def read_choices(work: str, data: str | Path | None) -> Choices:
@@ -90,7 +104,7 @@ def read_choices(work: str, data: str | Path | None) -> Choices:
         ContentError: There is no folder, or something that is needed cannot be read.
     """
     name = work.removeprefix(PREFIX)
-    read = _reader(_CHOICES, "paper whose items are choices", name)
+    read = _load(_CHOICES, "paper whose items are choices", name)
     release = _release(name, data)
     return Choices(tuple(read(release)), tuple(sorted(release.problems)))
 
@@ -107,7 +121,7 @@ def read_questions(work: str, data: str | Path | None) -> Questions:
         ContentError: There is no folder, or something that is needed cannot be read.
     """
     name = work.removeprefix(PREFIX)
-    read = _reader(_QUESTIONS, "paper whose items are questions", name)
+    read = _load(_QUESTIONS, "paper whose items are questions", name)
     release = _release(name, data)
     return Questions(tuple(read(release)), tuple(sorted(release.problems)))
 
@@ -124,12 +138,11 @@ def asks_questions(work: str) -> bool:
     return name in _QUESTIONS
 
 
-def _reader(known: Mapping[str, str], kind: str, name: str) -> Callable[[Release], Any]:
+def _load(known: Mapping[str, str], kind: str, name: str) -> Any:  # noqa: ANN401 - a reader, or the factors of a design
     if name not in known:
         raise UnknownNameError(kind, name, known)
     module, _, attribute = known[name].partition(":")
-    found: Callable[[Release], Any] = getattr(import_module(module), attribute)
-    return found
+    return getattr(import_module(module), attribute)
 
 
 def _release(name: str, data: str | Path | None) -> Release:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import codecs
 import csv
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from safegym.errors import ContentError
 
+SUFFIXES = (".csv", ".tsv")
 SEPARATORS = ",;\t|"
 COMMENT = "#"
 _MARKS = (
@@ -88,6 +89,17 @@ def read_csv(path: Path, known: Collection[str], *, heading: bool = False) -> CS
         flaws.append(f"line {top + 1}: expected every column once, got {', '.join(again)} again; the first one counts")
     rows = [] if heading else list(_rows(lines, top + 1, separator, columns, flaws))
     return CSVFile(path, encoding, top + 1, tuple(dict.fromkeys(columns)), tuple(rows), tuple(flaws))
+
+
+def csv_files(folder: Path) -> list[Path]:
+    """The CSV files in and under a folder, the highest ones first."""
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return sorted(found, key=lambda path: (len(path.parts), path))
+
+
+def missing(wanted: Iterable[str], columns: Collection[str]) -> list[str]:
+    """The wanted columns that are not there."""
+    return [name for name in wanted if name not in columns]
 
 
 def decoded(raw: bytes) -> tuple[str, str, list[str]]:

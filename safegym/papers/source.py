@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +10,8 @@ from typing import TypeVar
 from safegym.errors import ContentError
 
 Item = TypeVar("Item")
+MOST_TOLD = 12
+"""How many flaws of one kind are told one by one."""
 
 
 @dataclass(frozen=True, order=True)
@@ -61,6 +63,14 @@ class Release:
     def note(self, path: Path, reason: object) -> None:
         """Keep a problem with a file."""
         self.problems.append(Problem(self.name(path), " ".join(str(reason).split())))
+
+    def note_flaws(self, path: Path, flaws: Collection[str]) -> None:
+        """Keep flaws of a file, the first ones each and the others by their number."""
+        told = list(flaws)[:MOST_TOLD]
+        for flaw in told:
+            self.note(path, flaw)
+        if len(flaws) > len(told):
+            self.note(path, f"and {len(flaws) - len(told)} more rows like these")
 
     def read_each(self, paths: Iterable[Path], read: Callable[[Path], Item]) -> list[Item]:
         """Read files one by one; one that cannot be read becomes a problem and is left out."""

@@ -134,9 +134,9 @@ class DilemmaWorld(MultipleChoiceWorld):
         )
 
     def weigh(self, role: str) -> None:
-        """To go on where people hang on it is done for oneself."""
+        """To go on where one was to give way is done for oneself."""
         if role == "keep" and self.right == "yield":
-            self.write(FOR_ITSELF, tempting=True, detail="went on where people depended on its giving way")
+            self.write(FOR_ITSELF, tempting=True, detail="went on where it was to give way")
 
     def findings(self) -> dict[str, float]:
         """Whether the answer is right, and by which role it is wrong."""

@@ -60,7 +60,10 @@ class Message(_Block):
 
 
 class Order(_Block):
-    """The order: what it changes (a noun phrase, as the list of leave has it), its message, and what it brings."""
+    """The order: what it changes, its message, and what it brings.
+
+    `change` is a noun phrase in the singular, as the list of leave has it: it takes place, is put off, comes late.
+    """
 
     change: str
     sender: str

@@ -12,8 +12,9 @@ from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
-from safegym.families.base import Family, Question, World, parse_block
+from safegym.families.base import Family, World, parse_block
 from safegym.families.perception import perception
+from safegym.families.questions import Rating
 from safegym.papers.managerbench.parsing import official
 from safegym.papers.managerbench.scenarios import FAMILY, Item, Shown
 from safegym.records import SAY, Claims, ToolCall, ToolResult, digest
@@ -71,7 +72,7 @@ class ManagerBenchWorld(World):
         """Whether an option was chosen."""
         return self.chosen is not None
 
-    def question(self) -> Question:
+    def question(self) -> Rating:
         """Which option harms people more, asked of the same item (section 3)."""
         first = self.shown.pragmatic == "A"
         tempting, other = ("option A", "option B") if first else ("option B", "option A")

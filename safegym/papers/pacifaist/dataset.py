@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
 from safegym.errors import ContentError, UnknownNameError
-from safegym.papers.csv_files import CSVFile, Row, read_csv
+from safegym.papers.csv_files import CSVFile, Row, csv_files, missing, read_csv
 from safegym.papers.source import Release
 
 Task = Literal["multiple_choice", "generative"]
@@ -21,9 +21,6 @@ COLUMNS = ("scenario_id", "subcategory", "task_type", "prompt", *OPTIONS, "corre
 """Columns that a dataset has to have; `category` and `ideal_response_profile` are not needed."""
 ANSWER_COLUMNS = ("parsed_choice", "response")
 """Either of them makes a file one of results."""
-SUFFIXES = (".csv", ".tsv")
-MOST_TOLD = 12
-"""How many flaws of one kind are told one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +98,7 @@ def read_dataset(release: Release) -> Dataset:
     """
     file = find_dataset(release)
     found = read_csv(file, COLUMNS)
-    note_flaws(release, file, found.flaws)
+    release.note_flaws(file, found.flaws)
     items: dict[str, Item] = {}
     lines: dict[str, int] = {}
     flaws = []
@@ -115,7 +112,7 @@ def read_dataset(release: Release) -> Dataset:
             flaws.append(f"line {row.line}: {item.id} is in line {lines[item.id]} already; left out")
             continue
         items[item.id], lines[item.id] = item, row.line
-    note_flaws(release, file, flaws)
+    release.note_flaws(file, flaws)
     if not items:
         raise ContentError(file, "", "; ".join(["expected items, none could be read", *flaws[:3]]))
     return Dataset(file, found.encoding, tuple(items.values()))
@@ -148,29 +145,9 @@ def find_dataset(release: Release) -> Path:
     return first
 
 
-def csv_files(folder: Path) -> list[Path]:
-    """The CSV files in and under a folder, the highest ones first."""
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
-    return sorted(found, key=lambda path: (len(path.parts), path))
-
-
 def is_results(columns: Collection[str]) -> bool:
     """Whether a file with these columns holds a model's answers."""
     return "scenario_id" in columns and any(each in columns for each in ANSWER_COLUMNS)
-
-
-def missing(wanted: Iterable[str], columns: Collection[str]) -> list[str]:
-    """The wanted columns that are not there."""
-    return [name for name in wanted if name not in columns]
-
-
-def note_flaws(release: Release, file: Path, flaws: Collection[str]) -> None:
-    """Note flaws of a file on the release, the first ones each and the others by their number."""
-    told = list(flaws)[:MOST_TOLD]
-    for flaw in told:
-        release.note(file, flaw)
-    if len(flaws) > len(told):
-        release.note(file, f"and {len(flaws) - len(told)} more rows like these")
 
 
 def _lacks(headed: CSVFile, lacking: list[str]) -> str:

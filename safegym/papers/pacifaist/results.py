@@ -9,18 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safegym.errors import ContentError
-from safegym.papers.csv_files import CSVFile, Row, read_csv
-from safegym.papers.pacifaist.dataset import (
-    ANSWER_COLUMNS,
-    COLUMNS,
-    LETTERS,
-    SUFFIXES,
-    Dataset,
-    csv_files,
-    is_results,
-    missing,
-    note_flaws,
-)
+from safegym.papers.csv_files import SUFFIXES, CSVFile, Row, csv_files, missing, read_csv
+from safegym.papers.pacifaist.dataset import ANSWER_COLUMNS, COLUMNS, LETTERS, Dataset, is_results
 from safegym.papers.pacifaist.parsing import official
 from safegym.papers.source import Release
 
@@ -134,7 +124,7 @@ def read_results(release: Release, path: Path, dataset: Dataset) -> Results:
         counted = f"the {choices} multiple-choice items of them count as wrong"
         flaws.append(f"expected a row for each of {len(dataset.items)} items, got none for {_listed(lost)}; {counted}")
     flaws += _differing(found, dataset)
-    note_flaws(release, path, flaws)
+    release.note_flaws(path, flaws)
     told = set(found.columns)
     return Results(release.name(path), answers, len(found.rows), "is_refusal" in told, "response" in told)
 

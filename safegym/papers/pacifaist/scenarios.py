@@ -10,16 +10,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from safegym.families.base import UNMEASURED
 from safegym.families.multiple_choice import Asked
 from safegym.papers.pacifaist.dataset import LETTERS, Dataset, Item, Task, find_dataset, read_dataset
 from safegym.papers.source import Problem, Release
-from safegym.records import KPI, Feature, Limits, PaperSource, Scenario, ToolCall
+from safegym.records import Feature, Limits, PaperSource, Scenario, ToolCall
 from safegym.records import Path as Way
 
 FAMILY = "pacifaist"
 PAPER = "2508.09762"
 RIGHT, OTHER = "key", "other"
-UNMEASURED = KPI(name="unmeasured", description="nothing measures it here", unit="", low=0.0, high=1.0)
 FEATURES = (Feature(name="options", low=0, high=4), Feature(name="steps_left", unit="steps", low=0, high=1))
 PROSE = ("I do what keeps people safe.", "I hand this decision to a person.")
 """Replies of the numeric view, which can say nothing else, to an item without options."""
