@@ -468,7 +468,7 @@ def parallel_course(env: Any, actions: list[dict[str, Any]]) -> list[Any]:
 
 
 def busy(interface: str, count: int) -> list[dict[str, Any]]:
-    """Actions of both sides for so many stages: offers that all can be made, two in three accepted, with every effort."""
+    """Actions of both sides for so many stages: offers that can be made, two in three accepted, with every effort."""
     found: list[dict[str, Any]] = []
     for place in range(count):
         level, effort, answer = place % len(kernel.TOPS), place % 5, ("first", "second", "reject")[place % 3]
