@@ -84,9 +84,11 @@ class MatchRecorder(Transcript):
         return self.game.over or bool(self.error)
 
     def observation(self, seat: str) -> Observation:
-        """What a player is shown before it moves."""
+        """What a player is shown before it moves; the first text is its brief, with what happened before its turn."""
         self._complete(seat)
         game = self.game
+        if not self._moved[seat]:
+            self.brief[seat] = game.told[seat]
         return Observation(
             text=game.told[seat],
             tools=self.tools[seat] if not self._moved[seat] else None,
@@ -215,15 +217,15 @@ async def play_match(job: Job, examinees: Mapping[str, Examinee], terms: Terms) 
 async def _play(job: Job, examinees: Mapping[str, Examinee], recorder: MatchRecorder) -> None:
     game, key = recorder.game, episode_key(recorder.identity, job)
     agents: dict[str, Agent] = {}
-    for seat in game.PLAYERS:
-        with _blamed(seat):
-            agent = agents[seat] = examinees[seat].create(f"{key}/{seat}")
-            if getattr(agent, "privileged", False):
-                agent.reveal(GamePlaybook(game, seat))  # type: ignore[attr-defined]  # privileged agents have it
-            agent.start(recorder.brief[seat], recorder.tools[seat], agent_seed(job, seat))
     lost = dict.fromkeys(game.PLAYERS, 0)
     while not recorder.over:
         seen = {seat: recorder.observation(seat) for seat in game.movers()}
+        for seat in [seat for seat in seen if seat not in agents]:
+            with _blamed(seat):
+                agent = agents[seat] = examinees[seat].create(f"{key}/{seat}")
+                if getattr(agent, "privileged", False):
+                    agent.reveal(GamePlaybook(game, seat))  # type: ignore[attr-defined]  # privileged agents have it
+                agent.start(recorder.brief[seat], recorder.tools[seat], agent_seed(job, seat))
         turns = await _together({seat: _act(agents[seat], each) for seat, each in seen.items()})
         recorder.stage({seat: (recorder.turn(turn), turn) for seat, turn in turns.items()})
         for seat, turn in turns.items():
