@@ -202,9 +202,9 @@ def _scenario_row(scenario: Scenario) -> dict[str, str]:
 
 
 def _game_row(name: str) -> dict[str, str]:
-    kind = games.load(name)
+    game = presets.begin(presets.find_games(name)[0], {}, 0)
     known = sum(each.startswith(f"{name}/") for each in content.preset_files())
-    return {"name": name, "players": ", ".join(kind.PLAYERS), "presets": str(known), "title": kind.TITLE}
+    return {"name": name, "players": ", ".join(game.PLAYERS), "presets": str(known), "title": game.TITLE}
 
 
 def _preset_row(preset: Preset) -> dict[str, str]:

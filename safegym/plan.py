@@ -99,7 +99,11 @@ def _plan_games(
     jobs = dict.fromkeys(
         Job(scenario, Arm(), seed, repeat) for repeat in range(repeats) for seed in chosen for scenario in scenarios
     )
-    return Plan(suite.name, tuple(jobs), settings, seats=games.load(scenarios[0].family).PLAYERS)
+    seats = {presets.begin(scenario, settings, 0).PLAYERS: scenario.id for scenario in scenarios}
+    if len(seats) > 1:
+        told = ", ".join(f"{name} has {len(players)}" for players, name in seats.items())
+        raise ContentError("safegym run", "", f"expected presets with the same players, got others: {told}")
+    return Plan(suite.name, tuple(jobs), settings, seats=next(iter(seats)))
 
 
 def _check_games(scenarios: Sequence[Scenario], given: Mapping[str, object]) -> None:
