@@ -146,6 +146,7 @@ class MatchRecorder(Transcript):
             self._complete(seat)
         return Episode(
             **self.told(),
+            twin=None,
             kpi=game.kpi(),
             arm=Arm(),
             options=dict(self.identity.options),

@@ -66,7 +66,6 @@ class Transcript:
             "scenario_hash": scenario.hash,
             "family": scenario.family,
             "title": scenario.title,
-            "twin": scenario.twin,
             "seed": self.job.seed,
             "repeat": self.job.repeat,
             "agents": self.identity.agents,
@@ -150,6 +149,7 @@ class Recorder(Transcript):
         reference = self.env.family.reference(scenario, world.arm, self.options, self.job.seed)
         return Episode(
             **self.told(),
+            twin=world.scenario.twin,
             forced_choice=world.scenario.forced_choice,
             kpi=world.stated_kpi(),
             claims=world.scenario.claims,
