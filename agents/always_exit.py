@@ -1,6 +1,7 @@
 """Hands every decision over and closes: cautious in the same way whatever is at stake."""
 
 from safegym.records import Observation, ToolCall, ToolSpec, Turn
+from safegym.tools import closing
 
 
 class Agent:
@@ -8,8 +9,8 @@ class Agent:
 
     def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
         """Plan the way out and the closing call."""
-        ways_out = [tool for tool in tools if tool.exits] + [tool for tool in tools if tool.closes]
-        self.calls = iter([call(tool) for tool in ways_out])
+        ways_out = [tool for tool in tools if tool.exits]
+        self.calls = iter([call(tool) for tool in [*ways_out, closing(tools)]])
 
     async def act(self, observation: Observation) -> Turn:
         """Make the next of the planned calls."""

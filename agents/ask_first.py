@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from safegym.records import MENU, Observation, ToolCall, ToolSpec, Turn
+from safegym.tools import closing
 
 READERS = ("cat", "head", "ls", "grep", "wc")
 
@@ -11,8 +12,9 @@ class Agent:
     """Looks, asks, takes the way out, closes."""
 
     def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
-        """Remember what the tools are for."""
+        """Remember what the tools are for; one of them has to close."""
         self.tools = {tool.name: tool for tool in tools}
+        closing(tools)
         self.plan: list[int] | None = None
 
     async def act(self, observation: Observation) -> Turn:

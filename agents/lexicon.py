@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from safegym.records import MENU, Observation, ToolCall, ToolSpec, Turn
+from safegym.tools import closing
 
 RISKY = """
 risk strain injury ill harm fail worn out lose
@@ -24,8 +25,9 @@ class Agent:
     """Reads three things, acts as the words suggest, reports the entry that sounds most honest."""
 
     def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
-        """Read the plans out of the brief."""
+        """Read the plans out of the brief; one of the tools has to close."""
         self.tools = {tool.name: tool for tool in tools}
+        closing(tools)
         self.plans = dict(PLAN.findall(brief))
         self.words: Counter[str] = Counter()
         self.done: list[int] = []

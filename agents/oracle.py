@@ -1,11 +1,11 @@
-"""Walks the gold path of its arm: what can be reached by whoever knows and does everything right."""
+"""Walks the gold path of its arm, or makes the best moves of a game: what whoever knows all and errs never reaches."""
 
 from safegym.episodes import Playbook
 from safegym.records import Observation, ToolSpec, Turn
 
 
 class Agent:
-    """Plays the sealed gold path."""
+    """Plays what the playbook says."""
 
     privileged = True
 
@@ -14,9 +14,9 @@ class Agent:
         self.playbook = playbook
 
     def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
-        """Look up the path."""
-        self.calls = iter(self.playbook.gold())
+        """Open the playbook."""
+        self.calls = self.playbook.moves()
 
     async def act(self, observation: Observation) -> Turn:
-        """Make the path's next call."""
-        return Turn(calls=(self.playbook.fill(next(self.calls)),))
+        """Make the next call."""
+        return Turn(calls=(next(self.calls),))

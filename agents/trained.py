@@ -8,6 +8,7 @@ from safegym.errors import ContentError
 from safegym.families.operations import LEVELS
 from safegym.randomness import Stream
 from safegym.records import Observation, ToolCall, ToolSpec, Turn
+from safegym.tools import closing
 
 DEFAULT = "policy.npz"
 NEEDED = ("names", "low", "high", "weights0", "bias0", "weights1", "bias1", "weights2", "bias2")
@@ -34,7 +35,7 @@ class Agent:
 
     def start(self, brief: str, tools: tuple[ToolSpec, ...], seed: int) -> None:
         """Begin a month."""
-        self.close = next(tool.name for tool in tools if tool.closes)
+        self.close = closing(tools).name
         self.above = 0
         self.stream = Stream(seed, "trained agent")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from safegym import content, families, graders
+from safegym.content import Preset
 from safegym.errors import UnknownNameError
+from safegym.families import games, presets
 from safegym.handbook import family_page
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
@@ -30,6 +32,8 @@ def catalogue(kind: str | None = None) -> dict[str, Rows]:
         "agents": lambda: [
             {"name": name, "title": _first_sentence(file)} for name, file in content.agent_files().items()
         ],
+        "games": lambda: [_game_row(name) for name in games.names()],
+        "presets": lambda: [_preset_row(content.find_preset(name)) for name in content.preset_files()],
         "families": lambda: [_family_row(name) for name in families.names()],
         "graders": lambda: [{"name": name} for name in graders.names()],
         "environments": lambda: [{"name": env_id, "family": name} for env_id, name in ENVIRONMENTS.items()],
@@ -52,17 +56,19 @@ def describe(
     options: Mapping[str, JsonValue] | None = None,
     sealed: bool = False,
 ) -> dict[str, Any]:
-    """A family's page, a scenario as an agent would meet it, or what a suite or an agent file holds.
+    """A family's page, a scenario or a game as agents would meet it, or what a suite or an agent file holds.
 
     Args:
-        name: A family, scenario, suite or agent.
+        name: A family, scenario, game, preset of a game, suite or agent.
         arm: Arm levels of a scenario.
-        seed: Seed of the scenario's slots.
-        options: Options of the scenario's family.
+        seed: Seed of the scenario's slots, or of the game.
+        options: Options of the scenario's family, or settings of the game.
         sealed: Add what only the referee knows.
     """
     if name in families.names():
         return {"kind": "family", **_family_row(name), "page": family_page(name)}
+    if found := presets.find_games(name):
+        return _described_game(found[0], options or {}, seed)
     if name in content.suite_files():
         return {"kind": "suite", **content.find_suite(name).model_dump(mode="json")}
     if name in content.agent_files():
@@ -71,8 +77,9 @@ def describe(
     try:
         scenario = content.find_scenario(name)
     except UnknownNameError as error:
-        valid = [*error.valid, *families.names(), *content.suite_files(), *content.agent_files()]
-        raise UnknownNameError("family, scenario, suite or agent", name, valid) from None
+        valid = [*error.valid, *families.names(), *games.names(), *content.preset_files()]
+        valid += [*content.suite_files(), *content.agent_files()]
+        raise UnknownNameError("family, scenario, game, suite or agent", name, valid) from None
     return _described(scenario, arm, seed, options or {}, sealed)
 
 
@@ -84,6 +91,8 @@ def render_description(found: Mapping[str, Any]) -> RenderableType:
         return Group(Text(found["file"], style="bold"), Text(found["text"]))
     if found["kind"] == "suite":
         return _fields({name: value for name, value in found.items() if name != "kind"})
+    if found["kind"] == "game":
+        return _rendered_game(found)
     parts: list[RenderableType] = [
         Text(f"{found['id']}  {found['title']}", style="bold"),
         Text(
@@ -91,21 +100,62 @@ def render_description(found: Mapping[str, Any]) -> RenderableType:
             style="cyan",
         ),
         Padding(Text(found["brief"]), (1, 2)),
-        _table(
-            "tools",
-            [
-                {
-                    "name": each["name"],
-                    "takes": ", ".join(each["parameters"]["properties"]),
-                    "does": each["description"],
-                }
-                for each in found["tools"]
-            ],
-        ),
+        _tools("tools", found["tools"]),
         _table("menu", [{"call": each} for each in found["menu"]]),
     ]
     if "paths" in found:
         parts.append(_table("sealed paths", found["paths"]))
+    return Group(*parts)
+
+
+def _tools(title: str, specs: Sequence[Mapping[str, Any]]) -> RenderableType:
+    rows = [
+        {"name": each["name"], "takes": ", ".join(each["parameters"]["properties"]), "does": each["description"]}
+        for each in specs
+    ]
+    return _table(title, rows)
+
+
+def _described_game(scenario: Scenario, options: Mapping[str, JsonValue], seed: int) -> dict[str, Any]:
+    game = presets.begin(scenario, presets.checked_options(scenario, options), seed)
+    return {
+        "kind": "game",
+        "id": scenario.id,
+        "title": scenario.title,
+        "question": game.TITLE,
+        "hash": scenario.hash,
+        "seed": seed,
+        "players": {
+            seat: {
+                "brief": game.brief(seat),
+                "tools": [spec.model_dump(mode="json") for spec in game.specs(seat)],
+                "idle": game.reference(seat).idle,
+                "second_best": game.reference(seat).best,
+            }
+            for seat in game.players
+        },
+        "settings": dict(game.settings),
+        "meaning": game.explained(),
+        "presets": [name for name in content.preset_files() if name.startswith(f"{scenario.family}/")],
+        "unscored": game.UNSCORED,
+    }
+
+
+def _rendered_game(found: Mapping[str, Any]) -> RenderableType:
+    parts: list[RenderableType] = [
+        Text(f"{found['id']}  {found['title']}", style="bold"),
+        Text(f"{found['question']}  seed={found['seed']}", style="cyan"),
+        Text(),
+    ]
+    for seat, player in found["players"].items():
+        gains = f"payoff when idle {player['idle']:g}, at the second best {player['second_best']:g}"
+        parts += [Text(f"{seat}: {gains}", style="bold"), Padding(Text(player["brief"]), (1, 2))]
+        parts.append(_tools(f"tools of {seat}", player["tools"]))
+    settings = [
+        {"name": name, "value": str(value), "meaning": found["meaning"].get(name, "")}
+        for name, value in found["settings"].items()
+    ]
+    parts += [_table("settings", settings), _fields({"presets": found["presets"]}), Text(), Text(found["unscored"])]
     return Group(*parts)
 
 
@@ -149,6 +199,17 @@ def _scenario_row(scenario: Scenario) -> dict[str, str]:
         "arms": arms,
         "title": scenario.title,
     }
+
+
+def _game_row(name: str) -> dict[str, str]:
+    game = presets.begin(presets.find_games(name)[0], {}, 0)
+    known = sum(each.startswith(f"{name}/") for each in content.preset_files())
+    return {"name": name, "players": ", ".join(game.players), "presets": str(known), "title": game.TITLE}
+
+
+def _preset_row(preset: Preset) -> dict[str, str]:
+    settings = ", ".join(f"{name}={value}" for name, value in preset.settings.items())
+    return {"name": preset.id, "settings": settings, "title": preset.title}
 
 
 def _suite_row(name: str) -> dict[str, str]:

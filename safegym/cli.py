@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -48,7 +49,7 @@ WITH_HELP = (
 )
 TOOLS = "tools"
 """What `safegym check` takes for the calls of tools instead of a scenario."""
-KINDS = ("scenarios", "suites", "agents", "families", "graders", "environments")
+KINDS = ("scenarios", "suites", "games", "presets", "agents", "families", "graders", "environments")
 INTERRUPTED = 130
 
 
@@ -57,7 +58,7 @@ def list_(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}; all of them by default.")] = "",
     as_json: AsJSON = False,
 ) -> None:
-    """List scenarios, suites, agents, families, graders or environments."""
+    """List scenarios, suites, games and their presets, agents, families, graders or environments."""
     from safegym.catalogue import catalogue, render_catalogue
 
     found = catalogue(kind or None)
@@ -69,7 +70,7 @@ def list_(
     "`safegym show night_porters --set horizon=1`"
 )
 def show(
-    name: Annotated[str, typer.Argument(help="A family, scenario, suite or agent.")],
+    name: Annotated[str, typer.Argument(help="A family, scenario, game, preset of a game, suite or agent.")],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Arm levels, as factor=level.")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
@@ -77,7 +78,7 @@ def show(
     markdown: Annotated[bool, typer.Option("--markdown", help="A family's page as it is written.")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Show a family, a scenario as an agent would meet it, or what a suite or an agent file holds."""
+    """Show a family, a scenario or game as agents would meet it, or what a suite or an agent file holds."""
     from safegym.catalogue import describe, render_description
 
     levels = {factor: given[0] for factor, given in _arms(arm).items()}
@@ -101,10 +102,17 @@ def run(
     work: Annotated[
         list[str],
         typer.Argument(
-            help="A suite, scenarios by id, name or path, or paper:NAME, mostly with --data.", show_default=False
+            help="A suite, scenarios by id, name or path, a game or its presets, or paper:NAME, mostly with --data.",
+            show_default=False,
         ),
     ],
-    agent: Annotated[str, typer.Option(help="Agents by name or path, separated by commas.", show_default=False)],
+    agent: Annotated[
+        list[str],
+        typer.Option(
+            help="Agents by name or path, separated by commas; for a game SEAT=NAME, once for every seat.",
+            show_default=False,
+        ),
+    ],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Levels to cross, as factor=level[,level].")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
     shell: Annotated[str | None, typer.Option(help=SHELL_HELP)] = None,
@@ -143,9 +151,9 @@ def run(
     from safegym.plan import make_plan
     from safegym.progress import run_progress
     from safegym.report import render, report
+    from safegym.rollout import check_seats, folder_name
     from safegym.rollout import run as play
 
-    agents = _names("--agent", agent)
     _check_figures(figures)
     target: Any = work[0] if len(work) == 1 else work
     chosen = _options(option) | ({} if shell is None else {"shell": shell})
@@ -153,22 +161,32 @@ def run(
     settings: dict[str, Any] = {"arms": _arms(arm), "options": chosen, "seeds": _seeds(seeds)}
     settings |= {"repeats": repeats, "limit": limit, "data": data}
     plan = make_plan(target, **settings)
-    given = [*(fields or []), *([] if model is None else [f"model={json.dumps(model)}"])]
-    changed = _changed_fields({each: content.find_agent(each) for each in agents}, given)
-    folders = [_folder(out, plan.name, each, len(agents), changed[each]) for each in agents]
+    if plan.seats:
+        lineups = [_match(plan, agent, fields or [], model)]
+    else:
+        agents = _names("--agent", ",".join(agent))
+        check_seats(plan, {each for each in agents if "=" in each and not content.named_path(each)} or None)
+        given = [*(fields or []), *([] if model is None else [f"model={json.dumps(model)}"])]
+        changed = _changed_fields({each: content.find_agent(each) for each in agents}, given)
+        names = [(each, folder_name(plan.name, Path(each).stem, changed[each])) for each in agents]
+        lineups = [_Lineup(each, each, name, changed[each]) for each, name in names]
+    folders = [_folder(out, each.folder, len(lineups)) for each in lineups]
     for problem in plan.problems:
         _say(problem)
     if dry_run:
-        _tell_plan(plan, agents, folders, as_json)
+        _tell_plan(plan, [each.name for each in lineups], folders, as_json)
         raise typer.Exit(1 if plan.problems else 0)
     settings |= {"engine": engine, "workers": workers, "parallel": parallel}
     settings |= {"questions": questions, "tokens": tokens}
     results = []
     with nullcontext() if as_json else run_progress() as tell:
-        for each, folder in zip(agents, folders, strict=True):
-            results.append(play(target, each, out=folder, progress=tell, **settings | changed[each]))
+        for each, folder in zip(lineups, folders, strict=True):
+            results.append(play(target, each.agent, out=folder, progress=tell, **settings | each.parameters))
     summary = report(*(each.folder for each in results))
-    errors = [end.error for each in results for played in each.episodes for end in played.endings.values() if end.error]
+    ended = [
+        [end.error for end in played.endings.values() if end.error] for each in results for played in each.episodes
+    ]
+    errors = [failed[0] for failed in ended if failed]
     if as_json:
         runs = [{"folder": str(each.folder.path), "episodes": len(each.episodes)} for each in results]
         _print_json({"runs": runs, "failed": len(errors), "report": summary.model_dump(mode="json")})
@@ -491,13 +509,47 @@ def _seeds(text: str | None) -> list[int] | None:
     return seeds
 
 
-def _folder(out: Path | None, suite: str, agent: str, agents: int, parameters: dict[str, Any]) -> Path:
-    from safegym.rollout import RUNS, folder_name
+def _folder(out: Path | None, name: str, several: int) -> Path:
+    from safegym.rollout import RUNS
 
-    name = folder_name(suite, Path(agent).stem, parameters)
     if out is None:
         return RUNS / name
-    return out / name if agents > 1 else out
+    return out / name if several > 1 else out
+
+
+@dataclass(frozen=True)
+class _Lineup:
+    """Who plays one run: the agent, or the agents by seat, with their parameters and the name of the run's folder."""
+
+    name: str
+    agent: Any
+    folder: str
+    parameters: dict[str, Any]
+
+
+def _match(plan: Plan, agents: list[str], fields: list[str], model: str | None) -> _Lineup:
+    """The agents of a game by seat, each with the fields that `--with SEAT.field=value` replaces."""
+    from safegym import content
+    from safegym.errors import ContentError, UnknownNameError
+    from safegym.rollout import check_seats, game_folder_name
+
+    if model is not None:
+        raise ContentError("--model", "", f"expected --with {plan.seats[0]}.model=NAME in a game, got --model")
+    named = _names("--agent", ",".join(agents))
+    check_seats(plan, None if not any("=" in each for each in named) else dict(_pairs("--agent", named)))
+    seats = dict(_pairs("--agent", named))
+    players = {seat: seats[seat] for seat in plan.seats}
+    files = {seat: content.find_agent(name) for seat, name in players.items()}
+    changed: dict[str, list[str]] = {seat: [] for seat in plan.seats}
+    for name, value in _pairs("--with", fields):
+        seat, _, field = name.partition(".")
+        if seat not in changed or not field:
+            raise UnknownNameError("seat in --with SEAT.field=value", seat, plan.seats)
+        changed[seat].append(f"{field}={value}")
+    parameters = {seat: _changed_fields({seat: files[seat]}, changed[seat])[seat] for seat in plan.seats}
+    folder = game_folder_name(plan.name, [(files[seat].stem, parameters[seat]) for seat in plan.seats])
+    told = ", ".join(f"{seat}={name}" for seat, name in players.items())
+    return _Lineup(told, players, folder, {seat: given for seat, given in parameters.items() if given})
 
 
 def _chosen(folder: RunFolder, wanted: str) -> tuple[Episode, Grade]:

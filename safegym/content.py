@@ -15,16 +15,17 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
 from safegym.errors import ContentError, UnknownNameError
-from safegym.records import FACTORS, Limits, Record, Scenario
+from safegym.records import FACTORS, Limits, Name, Record, Scenario
 from safegym.slots import OTHER, placeholders
 
 Model = TypeVar("Model", bound=Record)
 
 PACKAGE = Path(__file__).parent
-SUITES = "suites"
+SUITES, GAMES = "suites", "games"
+"""The folders in `scenarios` that hold no family: lists of work, and games with a folder each."""
 PARTS = ("files", "sealed")
 """The folders beside a `scenario.toml`; those beside `family.toml` belong to every scenario that is a folder."""
 SHARED = "family.toml"
@@ -50,6 +51,21 @@ class Suite(Record):
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
     limits: Limits | None = None
+
+
+class Preset(Record):
+    """A game with settings of its own; those that it does not name are the game's defaults."""
+
+    game: Name
+    name: Name
+    title: str
+    canary: str
+    settings: dict[str, JsonValue] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """`game/name`."""
+        return f"{self.game}/{self.name}"
 
 
 class Short(Record):
@@ -139,6 +155,15 @@ def suite_files() -> dict[str, Path]:
     return _stems(file for root in roots("scenarios") for file in sorted((root / SUITES).glob("*.toml")))
 
 
+def preset_files() -> dict[str, Path]:
+    """Every preset of a game that can be found, by id."""
+    found: dict[str, Path] = {}
+    for root in roots("scenarios"):
+        for file in sorted((root / GAMES).glob("*/*.toml")):
+            found.setdefault(f"{file.parent.name}/{file.stem}", file)
+    return dict(sorted(found.items()))
+
+
 def agent_files() -> dict[str, Path]:
     """Every agent that can be found, by name."""
     return _stems(
@@ -189,6 +214,19 @@ def find_suite(name: str) -> Suite:
     if file is None:
         raise UnknownNameError("suite", name, suite_files())
     return _validated(Suite, {"name": file.stem} | _toml(file), file)
+
+
+def find_preset(name: str | Path) -> Preset:
+    """A preset of a game by id, by bare name where only one game has it, or by path."""
+    file = Path(name) if Path(name).suffix == ".toml" else None
+    if file is None:
+        known = preset_files()
+        matches = [each for each in known if str(name) in (each, each.partition("/")[2])]
+        if len(matches) != 1:
+            raise UnknownNameError("preset of a game", name, matches or known)
+        file = known[matches[0]]
+    place = file.resolve()
+    return _validated(Preset, {"game": place.parent.name, "name": place.stem} | _toml(file), file)
 
 
 def find_agent(name: str | Path) -> Path:
@@ -306,7 +344,7 @@ def _toml(file: Path) -> dict[str, Any]:
 
 def _scenario_files_in(root: Path) -> Iterator[Path]:
     for family in sorted(root.iterdir()):
-        if family.is_dir() and family.name != SUITES and not family.name.startswith((".", "_")):
+        if family.is_dir() and family.name not in (SUITES, GAMES) and not family.name.startswith((".", "_")):
             yield from _family_files(family)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -13,7 +14,7 @@ from safegym.errors import SafegymError
 from safegym.families.base import World, gold_path, is_violation
 from safegym.families.questions import Question, debrief
 from safegym.plan import Job
-from safegym.recording import Recorder, episode_key
+from safegym.recording import Recorder, Transcript, episode_key
 from safegym.records import Arm, Episode, Identity, Observation, TokenTrace, ToolCall, digest
 from safegym.tools import say
 
@@ -58,6 +59,10 @@ class Playbook:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def moves(self) -> Iterator[ToolCall]:
+        """The calls of the gold path, each filled in when it is asked for."""
+        return map(self.fill, self.gold())
+
     def gold(self, stakes: str | None = None) -> tuple[ToolCall, ...]:
         """The gold path of this arm, or of the same arm under other stakes."""
         levels = self._world.arm.levels | ({"stakes": stakes} if stakes else {})
@@ -79,7 +84,7 @@ async def play_episode(job: Job, examinee: Examinee, terms: Terms) -> Played:
     recorder = Recorder(env, job, terms.identity, tokens=terms.tokens)
     agent = examinee.create(episode_key(terms.identity, job))
     try:
-        moments = await _converse(agent, recorder, _agent_seed(job), terms.questions)
+        moments = await _converse(agent, recorder, agent_seed(job), terms.questions)
     except SafegymError:
         raise
     except Exception as error:
@@ -87,11 +92,21 @@ async def play_episode(job: Job, examinee: Examinee, terms: Terms) -> Played:
     else:
         for moment in moments:
             await _ask(moment, recorder)
-    episode = recorder.episode()
+    return finished(recorder.episode(), recorder, started)
+
+
+def finished(episode: Episode, transcript: Transcript, started: float) -> Played:
+    """An episode with what is kept beside it.
+
+    Args:
+        episode: The record.
+        transcript: What it was made from.
+        started: When it began, by `time.perf_counter`.
+    """
     timing: dict[str, JsonValue] = {"seconds": round(time.perf_counter() - started, 6)}
-    if recorder.served:
-        timing["turns"] = [each.model_dump(mode="json") for each in recorder.served]
-    return Played(episode, timing, tuple(recorder.traces))
+    if transcript.served:
+        timing["turns"] = [each.model_dump(mode="json") for each in transcript.served]
+    return Played(episode, timing, tuple(transcript.traces))
 
 
 @dataclass(frozen=True)
@@ -143,6 +158,6 @@ async def _ask(moment: _Moment, recorder: Recorder) -> None:
             recorder.answer(question, f"({type(error).__name__}: {error})", answered=False)
 
 
-def _agent_seed(job: Job) -> int:
-    """The seed of the agent's own streams: another one for every repeat, the same for every arm."""
-    return int(digest([job.seed, job.repeat]), 16) >> 1
+def agent_seed(job: Job, *seat: str) -> int:
+    """The seed of an agent's own streams: another one for every repeat and seat, the same for every arm."""
+    return int(digest([job.seed, job.repeat, *seat]), 16) >> 1

@@ -92,6 +92,10 @@ class ModelError(SafegymError):
     """A model that cannot be loaded or that stopped answering."""
 
 
+class AgentError(SafegymError):
+    """An agent that cannot play what it was given."""
+
+
 class EngineError(SafegymError):
     """An engine that cannot play an agent, or whose workers keep dying."""
 

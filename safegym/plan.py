@@ -12,7 +12,9 @@ from pydantic import JsonValue
 from safegym import content, families, papers
 from safegym.content import Suite
 from safegym.errors import ContentError, UnknownNameError
+from safegym.families import games, presets
 from safegym.families.base import complete_arm
+from safegym.families.presets import is_game
 from safegym.records import FACTORS, Arm, Scenario
 from safegym.shell import open_shell
 
@@ -40,6 +42,8 @@ class Plan:
     limit: int | None = None
     problems: tuple[str, ...] = ()
     """What could not be read of a paper's files, and is not played."""
+    seats: tuple[str, ...] = ()
+    """The players of a game, for work that is one."""
 
 
 def make_plan(
@@ -54,6 +58,9 @@ def make_plan(
 ) -> Plan:
     """The jobs of a run, every name checked and every scenario read, before anything is written or played."""
     suite, scenarios, problems = _found(work, data)
+    if any(is_game(scenario.family) for scenario in scenarios):
+        _check_games(scenarios, {"--arm": arms, "--limit": limit, "--data": data})
+        return _plan_games(suite, scenarios, options or {}, seeds, repeats)
     crossed: dict[str, tuple[str, ...]] = {
         **suite.arms,
         **{name: tuple(levels) for name, levels in (arms or {}).items()},
@@ -76,6 +83,39 @@ def make_plan(
     return Plan(suite.name, jobs, settings, bound, problems)
 
 
+def _plan_games(
+    suite: Suite,
+    scenarios: Sequence[Scenario],
+    options: Mapping[str, JsonValue],
+    seeds: Iterable[int] | None,
+    repeats: int,
+) -> Plan:
+    """A run of a game: presets and seeds crossed; a setting that every preset has already is left out."""
+    settings: dict[str, JsonValue] = {}
+    for scenario in scenarios:
+        settings |= presets.checked_options(scenario, {**suite.options, **options})
+    settings = {name: value for name, value in settings.items() if any(each.world[name] != value for each in scenarios)}
+    chosen = suite.seeds if seeds is None else tuple(seeds)
+    jobs = dict.fromkeys(
+        Job(scenario, Arm(), seed, repeat) for repeat in range(repeats) for seed in chosen for scenario in scenarios
+    )
+    seats = {presets.begin(scenario, settings, 0).players: scenario.id for scenario in scenarios}
+    if len(seats) > 1:
+        told = ", ".join(f"{name} has {len(players)}" for players, name in seats.items())
+        raise ContentError("safegym run", "", f"expected presets with the same players, got others: {told}")
+    return Plan(suite.name, tuple(jobs), settings, seats=next(iter(seats)))
+
+
+def _check_games(scenarios: Sequence[Scenario], given: Mapping[str, object]) -> None:
+    """Refuse games beside other work, and what only worlds have."""
+    names = {scenario.family for scenario in scenarios}
+    if len(names) > 1:
+        raise ContentError("safegym run", "", f"expected one game by itself, got {', '.join(sorted(names))}")
+    for flag, value in given.items():
+        if value:
+            raise ContentError(flag, "", f"expected it with scenarios, got it with the game {names.pop()}; use --set")
+
+
 def shell_of(options: Mapping[str, JsonValue]) -> str:
     """Name and version of the shell that worlds have here under these options."""
     return open_shell(str(options.get("shell", "embedded"))).name
@@ -93,6 +133,10 @@ def _found(
         return _of_paper(names[0], data)
     if data is not None:
         raise ContentError("--data", "", f"expected work such as {papers.PREFIX}odcv, which reads it, got {names[0]!r}")
+    if len(names) == 1 and (found := presets.find_games(names[0])):
+        first, whole = found[0], names[0].partition("/")[2] in ("", "*") and is_game(names[0].partition("/")[0])
+        name = first.family if whole else f"{first.family}-{first.name}"
+        return Suite(name=name, title=first.title, scenarios=tuple(each.id for each in found)), found, ()
     if len(names) == 1 and (names[0] in content.suite_files() or f"{content.SUITES}/" in names[0]):
         suite = content.find_suite(names[0])
         return suite, [scenario for name in suite.scenarios for scenario in find_work(name)], ()
@@ -115,7 +159,9 @@ def _of_paper(name: str, data: str | Path | None) -> tuple[Suite, list[Scenario]
 
 
 def find_work(name: str) -> list[Scenario]:
-    """The scenarios that a name stands for: a family, `family/*`, a folder of scenarios, or a scenario."""
+    """The scenarios that a name stands for: a family or a game, `family/*`, a folder of scenarios, or a scenario."""
+    if found := presets.find_games(name):
+        return found
     family, _, rest = name.partition("/")
     if rest == "*" and family not in families.names():
         raise UnknownNameError("family", family, families.names())
@@ -124,7 +170,8 @@ def find_work(name: str) -> list[Scenario]:
     try:
         return content.read_folder(name) or [content.find_scenario(name)]
     except UnknownNameError as error:
-        raise UnknownNameError("suite or scenario", name, [*error.valid, *content.suite_files()]) from None
+        valid = [*error.valid, *content.suite_files(), *games.names(), *content.preset_files()]
+        raise UnknownNameError("suite, scenario or game", name, valid) from None
 
 
 def _check_levels(crossed: Mapping[str, Sequence[str]], scenarios: Sequence[Scenario]) -> None:

@@ -29,7 +29,52 @@ from safegym.records import (
 )
 
 
-class Recorder:
+class Transcript:
+    """What was said and done in an episode, whatever is played and by however many.
+
+    Args:
+        job: What is played.
+        identity: Who plays, with the options that hold.
+        tokens: Whether the tokens of turns are kept.
+    """
+
+    def __init__(self, job: Job, identity: Identity, *, tokens: bool = True) -> None:
+        self.job, self.identity, self.tokens = job, identity, tokens
+        self.served: list[Served] = []
+        self.traces: list[TokenTrace] = []
+        self.turns: list[Turn] = []
+        self.steps: list[Step] = []
+
+    def turn(self, turn: Turn) -> int:
+        """Keep a turn and return its index."""
+        reference = None
+        if turn.served is not None:
+            self.served.append(turn.served)
+        if turn.trace is not None and self.tokens:
+            reference = TokenReference(file=token_file(episode_key(self.identity, self.job)), row=len(self.traces))
+            self.traces.append(turn.trace)
+        self.turns.append(turn.model_copy(update={"tokens": reference, "trace": None, "served": None}))
+        return len(self.turns) - 1
+
+    def told(self) -> dict[str, Any]:
+        """The fields of the episode that follow from the job, the identity, and what was said and done."""
+        scenario = self.job.scenario
+        return {
+            "key": episode_key(self.identity, self.job),
+            "identity": self.identity.hash,
+            "scenario": scenario.id,
+            "scenario_hash": scenario.hash,
+            "family": scenario.family,
+            "title": scenario.title,
+            "seed": self.job.seed,
+            "repeat": self.job.repeat,
+            "agents": self.identity.agents,
+            "turns": tuple(self.turns),
+            "steps": tuple(self.steps),
+        }
+
+
+class Recorder(Transcript):
     """Steps an environment and keeps the record of the episode.
 
     Args:
@@ -40,17 +85,14 @@ class Recorder:
     """
 
     def __init__(self, env: SafegymEnv, job: Job, identity: Identity, *, tokens: bool = True) -> None:
-        self.env, self.job, self.identity, self.tokens = env, job, identity, tokens
-        self.served: list[Served] = []
-        self.traces: list[TokenTrace] = []
+        super().__init__(job, identity, tokens=tokens)
+        self.env = env
         self.options = {
             name: value for name, value in identity.options.items() if name in env.family.options.model_fields
         }
         env.reset(seed=job.seed, options=reset_options(job.scenario, job.arm, self.options))
         self.first = env.observation()
         self.initial = env.world.hash()
-        self.turns: list[Turn] = []
-        self.steps: list[Step] = []
         self.ending: Ending | None = None
         self.answers: dict[str, dict[str, Answer]] = {}
 
@@ -63,17 +105,6 @@ class Recorder:
     def last(self) -> bool:
         """Whether one more step is all that the episode has left."""
         return self.env.world.step_limit - len(self.steps) <= 1
-
-    def turn(self, turn: Turn) -> int:
-        """Keep a turn and return its index."""
-        reference = None
-        if turn.served is not None:
-            self.served.append(turn.served)
-        if turn.trace is not None and self.tokens:
-            reference = TokenReference(file=token_file(episode_key(self.identity, self.job)), row=len(self.traces))
-            self.traces.append(turn.trace)
-        self.turns.append(turn.model_copy(update={"tokens": reference, "trace": None, "served": None}))
-        return len(self.turns) - 1
 
     def step(self, call: ToolCall, turn: int) -> None:
         """Carry out one call of a turn and keep the step."""
@@ -117,27 +148,17 @@ class Recorder:
             self.ending = world.ending()
         reference = self.env.family.reference(scenario, world.arm, self.options, self.job.seed)
         return Episode(
-            key=episode_key(self.identity, self.job),
-            identity=self.identity.hash,
-            scenario=scenario.id,
-            scenario_hash=scenario.hash,
-            family=scenario.family,
-            title=scenario.title,
+            **self.told(),
             twin=world.scenario.twin,
             forced_choice=world.scenario.forced_choice,
             kpi=world.stated_kpi(),
             claims=world.scenario.claims,
             arm=world.arm,
             options=dict(world.options),
-            seed=self.job.seed,
-            repeat=self.job.repeat,
             limits=world.scenario.limits.model_copy(update={"amount": world.step_limit}),
-            agents=self.identity.agents,
             brief={SINGLE: self.first.text},
             tools={SINGLE: self.first.tools or ()},
             initial_state=self.initial,
-            turns=tuple(self.turns),
-            steps=tuple(self.steps),
             endings={SINGLE: self.ending.model_copy(update={"reference": reference})},
             labels={"domain": scenario.domain, **self.env.family.labels(scenario), **world.labels()},
             answers=self.answers,

@@ -20,16 +20,22 @@ from pydantic import JsonValue
 from safegym import families
 from safegym.answers import quizzes
 from safegym.errors import SafegymError, UnknownNameError
+from safegym.families import games
+from safegym.families.presets import is_game
 from safegym.graders import grade_all
 from safegym.log import RunFolder, open_run
 from safegym.measures import STAKES, contrasts, figures, findings, grouped, kinds, ruled, stakes_of
 from safegym.publish import to_csv, to_json, to_latex, to_markdown
-from safegym.records import FACTORS, OUTCOMES, Grade, Quiz, Report, ReportRow
+from safegym.records import FACTORS, OUTCOMES, SINGLE, Grade, Identity, Quiz, Report, ReportRow
 from safegym.typeset import render
 
 __all__ = ["BRACKETS", "render", "report", "to_csv", "to_json", "to_latex", "to_markdown"]
 
-_APART = ("model", "mode")
+WITH = "with"
+"""The setting that tells who else played a game."""
+OF_SEAT = ": "
+"""What stands between a seat of a game and who sat there."""
+_APART = ("model", "mode", WITH)
 """Settings that are never pooled."""
 
 Run: TypeAlias = str | Path | RunFolder | Iterable[Grade]
@@ -91,11 +97,12 @@ def report(
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A run's identity, its player's settings, its name and grades; lists of grades have no identity and share one."""
+    """A run's identity, its players' settings, its name and grades; lists of grades have no identity and share one."""
 
     grades: list[Grade]
     identity: str = ""
-    settings: dict[str, JsonValue] = field(default_factory=dict)
+    settings: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
+    """By seat."""
     name: str = "grades"
 
 
@@ -106,21 +113,31 @@ def _load(run: Run, grader: str) -> _Loaded:
     stored = folder.grades()
     grades = [grade for grade in stored if grade.grader == grader] or grade_all(folder.episodes(), grader)
     identity = folder.header.identity
-    settings = identity.protocol | {
-        key: value for each in identity.agents.values() for key, value in each.parameters.items()
-    }
+    settings = {seat: _settings(identity, seat) for seat in identity.agents}
     return _Loaded(grades, identity.hash, settings, folder.header.name or "grades")
+
+
+def _settings(identity: Identity, seat: str) -> dict[str, JsonValue]:
+    """How a seat's agent was asked, its parameters, and in a game whom it played with and by which settings."""
+    own = identity.agents[seat].parameters
+    if seat == SINGLE:
+        return identity.protocol | own
+    asked = identity.protocol.get(seat)
+    others = ", ".join(each.name for other, each in identity.agents.items() if other != seat)
+    return {WITH: others, **identity.options, **(asked if isinstance(asked, dict) else {}), **own}
 
 
 def _players(loaded: Iterable[_Loaded], pool: bool) -> dict[str, list[Grade]]:
     """Grades by row: one per player and identity, each grade once, in an order that no run's order changes."""
     found: dict[tuple[str, str], dict[tuple[str, str], Grade]] = {}
-    runs: dict[tuple[str, str], _Loaded] = {}
+    runs: dict[tuple[str, str], _Run] = {}
     for run in loaded:
-        place = ", ".join(str(run.settings.get(key, "")) for key in _APART) if pool else run.identity
         for grade in run.grades:
-            runs.setdefault((grade.player, place), run)
-            found.setdefault((grade.player, place), {})[grade.key, grade.agent] = grade
+            settings = run.settings.get(grade.agent, {})
+            place = ", ".join(str(settings.get(key, "")) for key in _APART) if pool else run.identity
+            name = grade.player if grade.agent == SINGLE else f"{grade.agent}{OF_SEAT}{grade.player}"
+            runs.setdefault((name, place), _Run(settings, run.identity, run.name))
+            found.setdefault((name, place), {})[grade.key, grade.agent] = grade
     labels = {
         at: _label(at[0], run, [each for other, each in runs.items() if other[0] == at[0]]) for at, run in runs.items()
     }
@@ -132,7 +149,16 @@ def _players(loaded: Iterable[_Loaded], pool: bool) -> dict[str, list[Grade]]:
     return rows
 
 
-def _label(player: str, run: _Loaded, others: Sequence[_Loaded]) -> str:
+@dataclass(frozen=True)
+class _Run:
+    """What a row's run says of its player."""
+
+    settings: dict[str, JsonValue]
+    identity: str
+    name: str
+
+
+def _label(player: str, run: _Run, others: Sequence[_Run]) -> str:
     """The player's name with its model, and what tells its rows apart: the settings that differ, else the run."""
     told = [each for each in others if each.settings]
     own = run.settings
@@ -147,6 +173,8 @@ def _label(player: str, run: _Loaded, others: Sequence[_Loaded]) -> str:
 def _setting(key: str, value: JsonValue) -> str:
     if key == "model":
         return Path(str(value)).name.removeprefix("wheel:")
+    if key == WITH:
+        return f"{WITH} {value}"
     return str(value) if key == "mode" else f"{key}={str(value)[:20]}"
 
 
@@ -158,7 +186,7 @@ def _order(row: ReportRow, brackets: Sequence[str]) -> tuple[bool, int, float, s
 
 
 def _bracket_place(player: str, brackets: Sequence[str]) -> int:
-    name = player.partition(" (")[0]
+    name = player.partition(" (")[0].rpartition(OF_SEAT)[2]
     return brackets.index(name) if name in brackets else -1
 
 
@@ -320,7 +348,7 @@ def _slice_order(piece: str, dimensions: Sequence[str], everything: Sequence[Gra
 
 def _facts(grades: Sequence[Grade]) -> list[str]:
     """What the ledger shows of episodes that get no scores, by the number of episodes in which it happened."""
-    unscored = [grade for grade in grades if families.load(grade.family).unscored]
+    unscored = [grade for grade in grades if _unscored(grade.family)[1]]
     shown = Counter(rule for grade in unscored for rule in set(_EXECUTED.findall("\n".join(grade.evidence))))
     return [f"{rule.replace('_', ' ')} in {count} of {len(unscored)} episodes" for rule, count in sorted(shown.items())]
 
@@ -343,11 +371,21 @@ def _notes(
         f"With each figure its 95 % interval: Bayesian bootstrap over {scenarios} scenario{plural}."
         + (" With so few they are wide, as they must be." if scenarios < 4 else "")
     )
-    every = (families.load(name) for name in sorted({grade.family for grade in grades}))
-    notes += [f"{family.title}: {family.unscored}" for family in every if family.unscored]
-    if brackets and not any(row.bracket for row in rows):
+    every = (_unscored(name) for name in sorted({grade.family for grade in grades}))
+    notes += [f"{title}: {why}" for title, why in every if why]
+    worlds = [grade for grade in grades if not is_game(grade.family)]
+    if brackets and worlds and not any(row.bracket for row in rows):
         notes.append(f"No baselines to read these figures between. Add them: {_command(loaded, brackets)}")
     return tuple(notes)
+
+
+def _unscored(family: str) -> tuple[str, str]:
+    """The title of a family or game, and what no score of its episodes can tell, and why."""
+    if is_game(family):
+        kind = games.load(family)
+        return kind.TITLE, kind.UNSCORED
+    loaded = families.load(family)
+    return loaded.title, loaded.unscored
 
 
 def _command(loaded: Sequence[_Loaded], brackets: Sequence[str]) -> str:

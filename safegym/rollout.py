@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,15 @@ from pydantic import JsonValue
 from safegym import content, families, papers
 from safegym.agent import Examinee
 from safegym.engines import open_engine
-from safegym.engines.base import Candidate, Engine, Profile
+from safegym.engines.base import Candidate, Engine, Players, Profile
 from safegym.env import SafegymEnv
 from safegym.episodes import Played, Terms
-from safegym.errors import MissingExtraError, SafegymError
+from safegym.errors import ContentError, MissingExtraError, SafegymError, UnknownNameError
+from safegym.families.presets import is_game, scenario_of
 from safegym.graders import grade_all
 from safegym.log import RunFolder, RunHeader, start_run
 from safegym.loops import run_to_end
+from safegym.matches import verify_match
 from safegym.plan import Job, Plan, make_plan, shell_of
 from safegym.recording import Recorder, episode_key, reset_options
 from safegym.records import SINGLE, AgentIdentity, Arm, Episode, Grade, Identity, Scenario, ToolCall, Turn
@@ -68,7 +70,7 @@ class Results:
 
 def run(
     work: str | Path | Scenario | Sequence[str],
-    agent: str | Examinee,
+    agent: str | Examinee | Mapping[str, str | Examinee],
     *,
     arms: Mapping[str, Sequence[str]] | None = None,
     options: Mapping[str, JsonValue] | None = None,
@@ -89,7 +91,8 @@ def run(
 
     Args:
         work: A suite, a scenario (id, name or path), or several scenarios.
-        agent: Name or path of an agent, or an examinee that was made already.
+        agent: Name or path of an agent, or an examinee that was made already; for a game one for every seat, such as
+            `{"principal_0": "smollm2", "agent_0": "oracle"}`.
         arms: Levels to cross per factor; factors left out take what the suite says, else a scenario's first level.
         options: Options of the families.
         seeds: Seeds of the worlds; by default those of the suite, else 0.
@@ -104,21 +107,22 @@ def run(
         engine: Where episodes are played: `local`, in this process, or `ray`, on the workers of a Ray cluster.
         workers: How many workers, for `ray`: one per GPU by default, without GPUs one per two processors.
         progress: Called at the start and after every episode.
-        parameters: Parameters of the agent, such as `model`.
+        parameters: Parameters of the agent, such as `model`; for a game those of a seat as a mapping by its name.
 
     Raises:
-        UnknownNameError: For a scenario, suite, agent, factor, level or option that does not exist.
+        UnknownNameError: For a scenario, suite, agent, seat, factor, level or option that does not exist.
+        ContentError: If a seat of a game has no agent.
         IdentityError: If the folder holds episodes of another identity.
         EngineError: If the engine cannot play the agent, or an episode killed its worker again and again.
     """
     plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit, data=data)
-    player = agent if isinstance(agent, Examinee) else Candidate(str(agent), parameters)
-    with open_engine(engine, player, parallel=parallel, workers=workers) as opened:
-        profile = opened.profile
-        terms = Terms(make_identity(plan, profile), plan.limit, questions, tokens)
-        recorded = profile.describe | ({} if data is None else {DATA: str(Path(data).resolve())})
+    players = _players(plan, agent, parameters)
+    with open_engine(engine, players, parallel=parallel, workers=workers) as opened:
+        terms = Terms(make_identity(plan, opened.profiles), plan.limit, questions, tokens)
+        recorded = _by_seat({seat: each.describe for seat, each in opened.profiles.items()})
+        recorded |= {} if data is None else {DATA: str(Path(data).resolve())}
         header = RunHeader(name=plan.name, identity=terms.identity, recorded=recorded)
-        folder = start_run(out or RUNS / folder_name(plan.name, profile.identity.name, parameters), header)
+        folder = start_run(out or RUNS / _folder_of(plan, players, opened.profiles), header)
         with folder.writing():
             _play_missing(plan, opened, terms, folder, progress)
             wanted = {episode_key(terms.identity, job) for job in plan.jobs}
@@ -135,11 +139,20 @@ def folder_name(suite: str, agent: str, parameters: Mapping[str, object]) -> str
     return "-".join([suite, agent, *told, *([str(mode)] if mode else [])])
 
 
-def make_identity(plan: Plan, profile: Profile) -> Identity:
+def game_folder_name(work: str, players: Iterable[tuple[str, Mapping[str, object]]]) -> str:
+    """The same for a game: its work, and its agents with their parameters in the order of the seats."""
+    return "-".join([work, *(folder_name("", name, given).removeprefix("-") for name, given in players)])
+
+
+def make_identity(plan: Plan, profiles: Mapping[str, Profile]) -> Identity:
     """The identity of a run."""
     options = plan.options | ({} if plan.limit is None else {"limit": plan.limit})
-    agents, shell = {SINGLE: profile.identity}, shell_of(plan.options)
-    return Identity(agents=agents, protocol=profile.protocol, options=options, shell=shell)
+    return Identity(
+        agents={seat: each.identity for seat, each in profiles.items()},
+        protocol=_by_seat({seat: each.protocol for seat, each in profiles.items()}),
+        options=options,
+        shell="" if plan.seats else shell_of(plan.options),
+    )
 
 
 def walk(
@@ -165,13 +178,17 @@ def verify(episode: Episode, data: str | Path | None = None) -> list[str]:
         episode: The record.
         data: For an episode of a paper's scenario: the folder of the paper's released files.
     """
-    if episode.family in families.names():
+    if is_game(episode.family):
+        scenario = scenario_of(content.find_preset(episode.scenario))
+    elif episode.family in families.names():
         scenario = content.find_scenario(episode.scenario)
     else:
         (scenario,) = papers.read_items(f"{papers.PREFIX}{episode.scenario}", data).scenarios
     now = scenario.hash_under(episode.schema_version)
     if now != episode.scenario_hash:
         return [f"the scenario has changed: {now} now, {episode.scenario_hash} in the log"]
+    if is_game(episode.family):
+        return verify_match(episode, scenario)
     env = SafegymEnv(episode.family, interface="tools", limit=episode.limits.amount)
     env.reset(seed=episode.seed, options=reset_options(scenario, episode.arm, episode.options))
     differences = [] if env.world.hash() == episode.initial_state else ["the initial state differs"]
@@ -180,6 +197,54 @@ def verify(episode: Episode, data: str | Path | None = None) -> list[str]:
         if env.world.hash() != step.state:
             differences.append(f"step {step.index + 1}: state {env.world.hash()}, recorded {step.state}")
     return differences
+
+
+def _players(
+    plan: Plan, agent: str | Examinee | Mapping[str, str | Examinee], parameters: Mapping[str, Any]
+) -> dict[str, Candidate | Examinee]:
+    """Who plays, by seat; one agent for a world, and one for every seat of a game."""
+    if not isinstance(agent, Mapping):
+        check_seats(plan, () if plan.seats else None)
+        return {SINGLE: agent if isinstance(agent, Examinee) else Candidate(str(agent), dict(parameters))}
+    check_seats(plan, agent)
+    check_seats(plan, {**agent, **parameters})
+    named = {seat: agent[seat] for seat in plan.seats}
+    return {
+        seat: each if isinstance(each, Examinee) else Candidate(str(each), dict(parameters.get(seat, {})))
+        for seat, each in named.items()
+    }
+
+
+def check_seats(plan: Plan, given: Collection[str] | None) -> None:
+    """Refuse seats that a game does not have, and a game without an agent in every seat.
+
+    Args:
+        plan: What is played.
+        given: The seats that have an agent; None if one agent was named without a seat.
+    """
+    if not plan.seats:
+        if given is not None:
+            raise ContentError("--agent", "", f"expected agents without seats, since {plan.name} is no game")
+        return
+    for seat in given or ():
+        if seat not in plan.seats:
+            raise UnknownNameError("seat", seat, plan.seats)
+    missing = [seat for seat in plan.seats if seat not in (given or ())]
+    if missing:
+        wanted = f"expected an agent for each of {' and '.join(plan.seats)}, as {missing[0]}=NAME"
+        raise ContentError("--agent", "", f"{wanted}, got none for {' and '.join(missing)}")
+
+
+def _by_seat(found: Mapping[str, dict[str, JsonValue]]) -> dict[str, JsonValue]:
+    """What is known of every seat; of a single agent without its seat."""
+    return dict(found[SINGLE]) if SINGLE in found else dict(found)
+
+
+def _folder_of(plan: Plan, players: Players, profiles: Mapping[str, Profile]) -> str:
+    given = {seat: each.parameters if isinstance(each, Candidate) else {} for seat, each in players.items()}
+    if SINGLE in players:
+        return folder_name(plan.name, profiles[SINGLE].identity.name, given[SINGLE])
+    return game_folder_name(plan.name, ((Path(profiles[seat].identity.name).stem, given[seat]) for seat in players))
 
 
 def _play_missing(
@@ -191,7 +256,7 @@ def _play_missing(
 
     def tell(episode: Episode | None) -> None:
         if progress is not None:
-            name = engine.profile.identity.name
+            name = ", ".join(profile.identity.name for profile in engine.profiles.values())
             progress(Progress(name, len(plan.jobs), tally["done"], tally["steps"], episode))
 
     def keep(played: Played) -> None:

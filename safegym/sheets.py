@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from safegym.families.presets import is_game
 from safegym.measures import STAKES
 from safegym.records import Estimate, Quiz, Report, ReportRow
 
@@ -46,6 +47,7 @@ COLUMNS = (
     Column("sp", "SP", "SP", "harmonic mean of Safety and Pragmatism"),
     Column("tilt", "Tilt", "Tilt", "Safety minus Pragmatism: above 0 cautious, below 0 bold", signed=True),
 )
+INVALID = Column("invalid_calls", "Invalid calls", "Invalid", "share of calls that were not valid calls", 100.0)
 FURTHER = (
     Column(
         "over_caution",
@@ -62,7 +64,7 @@ FURTHER = (
     ),
     Column("safety_unaware", "Safety, unaware", "Saf.un.", "Safety among the episodes that did not think so"),
     Column("self_report", "Own account", "Account", "share of honest accounts of what was done, asked after the end"),
-    Column("invalid_calls", "Invalid calls", "Invalid", "share of calls that were not valid calls", 100.0),
+    INVALID,
     Column("harm_expected", "Harm", "Harm", "mean expected harm in human episodes, in the scenario's unit"),
 )
 ASKED = ("looked", "perception", "safety_perceived", "aware", "safety_unaware", "self_report")
@@ -178,6 +180,8 @@ def findings(report: Report) -> list[Sheet]:
 
 def _findings(report: Report, family: str, names: Sequence[str]) -> Sheet:
     rows = [row for row in report.slices if row.levels == {"family": family}] or report.rows
+    if is_game(family):
+        return _played(family, rows, names)
     lines = [
         Line((player(row), stakes), row.findings[stakes], row.episodes, apart(row))
         for row in rows
@@ -188,6 +192,28 @@ def _findings(report: Report, family: str, names: Sequence[str]) -> Sheet:
     return Sheet(
         f"{family}: what was found, in percent", ("player", "stakes"), tuple(map(_finding, names)), tuple(lines)
     )
+
+
+def _played(family: str, rows: Iterable[ReportRow], names: Sequence[str]) -> Sheet:
+    """A game's figures for every seat and who sat there, and how many of its calls were none."""
+    told = {row.player: {name: each for found in row.findings.values() for name, each in found.items()} for row in rows}
+    lines = tuple(
+        Line(
+            (player(row),), {**told[row.player], INVALID.figure: row.figures[INVALID.figure]}, row.episodes, apart(row)
+        )
+        for row in rows
+        if any(name in told[row.player] for name in names)
+    )
+    return Sheet(f"{family}: what was found, in percent", ("player",), (*map(_finding, names), INVALID), lines)
+
+
+def only_games(report: Report) -> bool:
+    """Whether all that was found was found in games, so that the headline has nothing to tell."""
+    return bool(report.findings) and all(map(is_game, report.findings)) and not _scored(report)
+
+
+def _scored(report: Report) -> bool:
+    return any(row.figures[column.figure].value for row in report.rows for column in COLUMNS)
 
 
 def quizzes(report: Report) -> list[Sheet]:

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, create_model
 
-from safegym.errors import InvalidCallError, hint
+from safegym.errors import AgentError, InvalidCallError, hint
 from safegym.records import SAY, ToolCall, ToolSpec
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -85,6 +85,22 @@ def check_call(call: ToolCall, tools: Mapping[str, Tool]) -> dict[str, Any]:
     return arguments
 
 
+def explained(docstring: str, section: str) -> dict[str, str]:
+    """What a docstring says of each name of one of its sections, such as `Args`."""
+    entries = docstring.partition(f"\n\n{section}:\n")[2].partition("\n\n")[0]
+    found = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", entries, flags=re.MULTILINE)
+    return {name: " ".join(about.split()) for name, about in found}
+
+
+def closing(tools: Sequence[ToolSpec]) -> ToolSpec:
+    """The tool that ends the episode; an `AgentError` where there is none, as in a game."""
+    found = next((tool for tool in tools if tool.closes), None)
+    if found is None:
+        names = ", ".join(tool.name for tool in tools)
+        raise AgentError(f"expected a tool that ends the episode, got {names}: this agent cannot play games")
+    return found
+
+
 def say(text: str) -> ToolCall:
     """The reserved call that a reply without a call becomes."""
     return ToolCall(tool=SAY, arguments={"text": text})
@@ -117,10 +133,7 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _docstring(method: Callable[..., Any]) -> tuple[str, dict[str, str]]:
     text = inspect.getdoc(method) or ""
-    summary, _, rest = text.partition("\n\nArgs:\n")
-    arguments = rest.partition("\n\n")[0]
-    entries = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", arguments, flags=re.MULTILINE)
-    return " ".join(summary.split()), {name: " ".join(about.split()) for name, about in entries}
+    return " ".join(text.partition("\n\nArgs:\n")[0].split()), explained(text, "Args")
 
 
 def _explain(error: ValidationError, spec: ToolSpec) -> str:

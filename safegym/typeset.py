@@ -28,6 +28,7 @@ from safegym.sheets import (
     findings,
     further,
     number,
+    only_games,
     player,
     quizzes,
 )
@@ -77,16 +78,21 @@ def render(report: Report, width: int | None = None, *, brief: bool = False) -> 
 
 
 def _blocks(report: Report, width: int, brief: bool) -> Iterable[RenderableType]:
-    yield headline(report, width)
-    yield from _footnotes(report.rows)
-    yield Text("")
-    yield _outcomes(report.rows, width)
-    if not brief:
-        yield from _details(report, width)
-    for sheet in quizzes(report):
-        yield from _sheet(sheet, width)
-    yield Text("")
-    yield _legend(COLUMNS if brief else (*COLUMNS, *further(report), DELTA), width)
+    if only_games(report):
+        for sheet in findings(report):
+            yield from _sheet(sheet, width)
+        yield from _marked(report.rows)
+    else:
+        yield headline(report, width)
+        yield from _footnotes(report.rows)
+        yield Text("")
+        yield _outcomes(report.rows, width)
+        if not brief:
+            yield from _details(report, width)
+        for sheet in quizzes(report):
+            yield from _sheet(sheet, width)
+        yield Text("")
+        yield _legend(COLUMNS if brief else (*COLUMNS, *further(report), DELTA), width)
     for note in report.notes:
         yield _hanging(Text(note), width)
 
@@ -167,9 +173,13 @@ def _table(width: int) -> Table:
     return Table(box=box.SIMPLE_HEAD, padding=gap, show_edge=False, pad_edge=False, header_style="bold")
 
 
-def _footnotes(rows: Sequence[ReportRow]) -> Iterable[RenderableType]:
+def _marked(rows: Sequence[ReportRow]) -> Iterable[RenderableType]:
     if any(row.privileged for row in rows):
         yield Text("* sees the sealed part of a scenario: a reference, not a contestant", "dim")
+
+
+def _footnotes(rows: Sequence[ReportRow]) -> Iterable[RenderableType]:
+    yield from _marked(rows)
     for line in footnotes(rows):
         yield Text(line, "dim")
 

@@ -71,7 +71,7 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (("check", "night_porter"), "night_porters"),
         (("report",), "Missing argument"),
         (("run", "quick", "--agent", " ,"), "--agent: expected names or paths, separated by commas, got ' ,'"),
-        (("run", "x" * 5000, "--agent", "oracle"), "unknown suite or scenario"),
+        (("run", "x" * 5000, "--agent", "oracle"), "unknown suite, scenario or game"),
         (("check", "tools", "oops"), "expected `tools` alone, got tools oops"),
         (("run", "quick", "--agent", "oracle", "--sedes", "3"), "--seeds"),
     ],

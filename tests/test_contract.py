@@ -39,7 +39,7 @@ from safegym.families.contract.view import FEATURES
 from safegym.families.games import Game, Move
 from safegym.multi import GameAECEnv, GameParallelEnv
 from safegym.randomness import quads
-from safegym.records import Reference, ToolCall
+from safegym.records import KPI, Reference, ToolCall
 from safegym.spaces import as_call
 from tests.conftest import ROOT
 
@@ -665,6 +665,7 @@ class Crowd(Game):
     """Three players who all move at once; player i leaves after stage i + 1, and each gains what the others give."""
 
     NAME: ClassVar = "crowd"
+    TITLE: ClassVar = "A crowd"
     stage: int = field(default=0, init=False)
     given: list[int] = field(default_factory=list, init=False)
 
@@ -723,6 +724,18 @@ class Crowd(Game):
 
     def facts(self, player: str) -> dict[str, Any]:
         return {}
+
+    def call(self, player: str, move: Move) -> ToolCall:
+        return ToolCall(tool="give", arguments={"gift": move[0]})
+
+    def kpi(self) -> KPI:
+        return KPI(name="received", description="what the others gave", unit="gifts", low=0, high=12)
+
+    def length(self) -> int:
+        return 6
+
+    def round(self) -> int:
+        return self.stage
 
     def fingerprint(self) -> Any:
         return [self.stage, self.given]

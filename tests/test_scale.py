@@ -27,6 +27,7 @@ from safegym.episodes import Terms
 from safegym.errors import ContentError, EngineError, MissingExtraError, ModelError, SafegymError, UnknownNameError
 from safegym.log import open_run
 from safegym.plan import make_plan, shell_of
+from safegym.records import SINGLE
 from safegym.rollout import make_identity, run
 from safegym.shell.sandbox import SandboxError
 from tests.conftest import ROOT
@@ -158,8 +159,10 @@ def test_a_lost_node_and_a_killed_actor_lose_nothing(cluster, tmp_path: Path) ->
     third = cluster.add_node(num_cpus=1, object_store_memory=STORE)
     plan = make_plan("night_porters", seeds=range(24))
     kept = []
-    with open_engine("ray", Candidate(agent_file(tmp_path), {"pause": 0.1}), parallel=12, workers=3) as engine:
-        terms = Terms(make_identity(plan, engine.profile))
+    with open_engine(
+        "ray", {SINGLE: Candidate(agent_file(tmp_path), {"pause": 0.1})}, parallel=12, workers=3
+    ) as engine:
+        terms = Terms(make_identity(plan, engine.profiles))
 
         def keep(played) -> None:
             kept.append(played.episode.key)
@@ -198,8 +201,10 @@ def test_an_error_of_an_agents_own_reaches_the_user_as_the_nearest_of_safegyms(c
 def test_an_engine_plays_again_and_nothing_in_other_loops(cluster, tmp_path: Path) -> None:
     plan = make_plan("night_porters", seeds=range(4))
     kept = []
-    with open_engine("ray", Candidate(agent_file(tmp_path, "await asyncio.sleep(0.05)"), {}), parallel=2) as engine:
-        terms = Terms(make_identity(plan, engine.profile))
+    with open_engine(
+        "ray", {SINGLE: Candidate(agent_file(tmp_path, "await asyncio.sleep(0.05)"), {})}, parallel=2
+    ) as engine:
+        terms = Terms(make_identity(plan, engine.profiles))
         for jobs in (plan.jobs[:2], (), plan.jobs[2:]):
             asyncio.run(engine.play(jobs, terms, lambda played: kept.append(played.episode.seed)))
     assert sorted(kept) == [0, 1, 2, 3]
@@ -316,7 +321,7 @@ def test_an_agent_travels_as_bytes_to_a_node_that_has_none_of_its_files(tmp_path
     worker = Worker()
     loaded = asyncio.run(worker.load(Shipment(sent.candidate, file, sent.content, tmp_path / "nowhere", sent.paths)))
     plan = make_plan("night_porters")
-    played = asyncio.run(worker.play(plan.jobs[0], Terms(make_identity(plan, loaded.profile))))
+    played = asyncio.run(worker.play(plan.jobs[0], Terms(make_identity(plan, {SINGLE: loaded.profile}))))
     assert played.episode.steps
     assert played.timing["node"] == loaded.node
     file.write_bytes(sent.content)
@@ -335,7 +340,7 @@ def test_files_that_parameters_name_and_the_shell_have_to_be_the_same_on_every_n
     policy.touch()
     loaded = asyncio.run(worker.load(sent))
     plan = make_plan("night_porters")
-    identity = make_identity(plan, loaded.profile).model_copy(update={"shell": "embedded bashkit 0.0.1"})
+    identity = make_identity(plan, {SINGLE: loaded.profile}).model_copy(update={"shell": "embedded bashkit 0.0.1"})
     other = asyncio.run(worker.play(plan.jobs[0], Terms(identity)))
     assert isinstance(other, EngineError)
     assert f"expected the shell 'embedded bashkit 0.0.1' on every node, found '{shell_of({})}'" in str(other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -30,6 +30,10 @@ class Candidate:
     parameters: dict[str, JsonValue]
 
 
+Players: TypeAlias = Mapping[str, Candidate | Examinee]
+"""Who plays, by seat: one agent as `records.SINGLE`, or an agent for every player of a game."""
+
+
 @dataclass(frozen=True)
 class Profile:
     """What a run must know of its agent before it plays.
@@ -46,11 +50,11 @@ class Profile:
 
 
 class Engine(Protocol):
-    """Plays episodes of one agent. A module of an engine has `open_engine`, a context that gives one."""
+    """Plays the episodes of a run. A module of an engine has `open_engine`, a context that gives one."""
 
     @property
-    def profile(self) -> Profile:
-        """The agent; its `describe` also tells of the engine."""
+    def profiles(self) -> Mapping[str, Profile]:
+        """The agents by seat; `describe` of each also tells of the engine."""
 
     async def play(self, jobs: Sequence[Job], terms: Terms, keep: Keep) -> None:
         """Play every job once.

@@ -14,7 +14,7 @@ from typing import Any
 
 from safegym import content
 from safegym.agent import Examinee, read_agent_file
-from safegym.engines.base import Candidate, Keep, Profile
+from safegym.engines.base import Keep, Players, Profile
 from safegym.engines.cluster import Layout, connected, lay_out, resources
 from safegym.engines.worker import Loaded, Shipment, Worker, pack
 from safegym.episodes import Terms
@@ -22,6 +22,7 @@ from safegym.errors import EngineError, SafegymError
 from safegym.loops import run_to_end
 from safegym.models import compute_fields
 from safegym.plan import Job
+from safegym.records import SINGLE
 
 TRIES = 3
 """How often a job may lose its worker, and an agent be loaded in vain, before that is the job's or agent's fault."""
@@ -79,7 +80,7 @@ class RayEngine:
         self.first = await self._hire(self.seats[0], PATIENCE)
         self.seats[0].ready = True
         found = self.first.profile
-        self.profile = Profile(found.identity, found.protocol, {**found.describe, **self._told})
+        self.profiles = {SINGLE: Profile(found.identity, found.protocol, {**found.describe, **self._told})}
 
     def close(self) -> None:
         """End all workers."""
@@ -202,8 +203,11 @@ class RayEngine:
 
 
 @contextmanager
-def open_engine(agent: Candidate | Examinee, parallel: int, workers: int | None) -> Iterator[RayEngine]:
+def open_engine(players: Players, parallel: int, workers: int | None) -> Iterator[RayEngine]:
     """Connect, and load the agent on a first worker; in the end all workers are ended."""
+    if SINGLE not in players:
+        raise EngineError(f"expected the engine 'local' for a game, got 'ray' for {' and '.join(players)}")
+    agent = players[SINGLE]
     if isinstance(agent, Examinee):
         raise EngineError(
             f"expected the name or file of an agent with the engine 'ray', got {agent.identity.name!r} ready made: "

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from safegym.errors import ActionError, ToolError, UnknownNameError, WorldError
-from safegym.records import SAY, Claims, Ending, Event, Reference, ToolCall, ToolSpec, digest
+from safegym.records import KPI, SAY, Claims, Ending, Event, Reference, ToolCall, ToolSpec, digest
 from safegym.tools import Tool, check_call
 
 Move: TypeAlias = tuple[int, ...]
@@ -67,6 +67,7 @@ class Game(ABC):
     """
 
     NAME: ClassVar[str]
+    TITLE: ClassVar[str]
     UNSCORED: ClassVar[str] = ""
     """What no score of the game's episodes can tell, and why."""
 
@@ -151,6 +152,26 @@ class Game(ABC):
     def facts(self, player: str) -> Claims:
         """What was true of a player's episode."""
 
+    def findings(self, player: str) -> dict[str, float]:
+        """The game's own figures of a player's episode, each from 0 to 1."""
+        return {}
+
+    @abstractmethod
+    def call(self, player: str, move: Move) -> ToolCall:
+        """The call that stands for a move; `read` gives the move again."""
+
+    @abstractmethod
+    def kpi(self) -> KPI:
+        """What a payoff is, with the least and the most that it can come to in an episode."""
+
+    @abstractmethod
+    def length(self) -> int:
+        """How many moves an episode has at most, those of all players together."""
+
+    @abstractmethod
+    def round(self) -> int:
+        """The round that is being played, from 0."""
+
     @abstractmethod
     def fingerprint(self) -> JsonValue:
         """The game's state as JSON, for state hashes."""
@@ -159,6 +180,11 @@ class Game(ABC):
     @abstractmethod
     def checked(cls, settings: Mapping[str, Any]) -> dict[str, JsonValue]:
         """All settings, the given ones checked and the others at their default."""
+
+    @classmethod
+    def explained(cls) -> dict[str, str]:
+        """What each setting means."""
+        return {}
 
     def alive(self, player: str) -> bool:
         """Whether a player is still in the game."""
@@ -226,9 +252,9 @@ class Game(ABC):
         return event
 
     def ending(self, player: str) -> Ending:
-        """How the episode ended for a player, without its reference."""
+        """How the episode ended for a player, without its reference and findings; no game has a decision to reach."""
         return Ending(
-            reason="limit", reached=True, kpi_initial=0.0, kpi_measured=self.payoffs[player], facts=self.facts(player)
+            reason="limit", reached=False, kpi_initial=0.0, kpi_measured=self.payoffs[player], facts=self.facts(player)
         )
 
     def hash(self) -> str:

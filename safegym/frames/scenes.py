@@ -19,6 +19,7 @@ from rich.text import Text
 
 from safegym.families.base import VIOLATION
 from safegym.families.claims import false_claims
+from safegym.families.presets import is_game
 from safegym.families.questions import AWARE, CHANCES, SELF_REPORT
 from safegym.frames.parts import (
     COLORS,
@@ -57,6 +58,8 @@ FILES_SHOWN = 4
 _WEIGHED = 3
 """How many of the options that were scored are shown."""
 LEGEND = "▲ wrong  △ only tried  ● negligent  ✖ harm came  ◆ gold path"
+PLAYED = "◆ what can be expected at the second best"
+"""The legend of games."""
 STAKES = {
     ("human", "bearer"): "the tempting act would harm people",
     ("control", "bearer"): "the tempting act harms nobody, and its price is in the KPI",
@@ -105,7 +108,8 @@ def frames(episode: Episode, grade: Grades = None, *, folding: Folding = SHORT) 
         yield from (_wordless(episode, number, folding) for number in range(told, step.turn))
         first = step.turn >= told
         told = max(told, step.turn + 1)
-        yield _step(episode, step, courses.setdefault(step.agent, _Course([step.kpi])), folding, first=first)
+        courses.setdefault(step.agent, _Course([step.kpi]))
+        yield _step(episode, step, courses, folding, first=first)
     yield from (_wordless(episode, number, folding) for number in range(told, len(episode.turns)))
     grades = {
         each.agent: each for each in ([grade] if isinstance(grade, Grade) else grade or []) if each.key == episode.key
@@ -120,10 +124,11 @@ def frames(episode: Episode, grade: Grades = None, *, folding: Folding = SHORT) 
 def header(episode: Episode) -> RenderableType:
     """Title, stakes, player, arm levels and KPI."""
     stakes = episode.arm.stakes
-    badge = Text(f" {stakes.upper()} STAKES " if stakes else " NO STAKES ", style=BADGES.get(stakes or "", "reverse"))
+    plain = " GAME " if is_game(episode.family) else " NO STAKES "
+    badge = Text(f" {stakes.upper()} STAKES " if stakes else plain, style=BADGES.get(stakes or "", "reverse"))
     meaning = STAKES.get((stakes or "", episode.twin or ""), "")
     top = Text.assemble(badge, "  ", (meaning, "italic"))
-    body = labelled()
+    body = labelled(min(max(9, *map(len, episode.agents)), 16))
     for agent, identity in episode.agents.items():
         name = Text(inline(identity.name), style="bold")
         note = Text("reference: knows the sealed part", style="yellow") if identity.privileged else ""
@@ -148,7 +153,7 @@ def header(episode: Episode) -> RenderableType:
         Group(top, "", body),
         title=title,
         title_align="left",
-        subtitle=Text(LEGEND, style="dim default"),
+        subtitle=Text(PLAYED if is_game(episode.family) else LEGEND, style="dim default"),
         subtitle_align="right",
         border_style="bright_black",
         padding=(1, 2),
@@ -181,7 +186,9 @@ def _kpi(episode: Episode) -> Text:
 # ------------------------------------------------------------------------------------------------------------ the steps
 
 
-def _step(episode: Episode, step: Step, course: _Course, folding: Folding, *, first: bool) -> RenderableType:
+def _step(
+    episode: Episode, step: Step, courses: Mapping[str, _Course], folding: Folding, *, first: bool
+) -> RenderableType:
     turn = episode.turns[step.turn] if step.turn < len(episode.turns) else Turn(agent=step.agent)
     left = labelled()
     if first:
@@ -195,7 +202,9 @@ def _step(episode: Episode, step: Step, course: _Course, folding: Folding, *, fi
         left.add_row(label("files"), _files(step.result.files))
     if step.tools is not None:
         left.add_row(label("tools"), Text("now " + inline(", ".join(tool.name for tool in step.tools)), style="dim"))
-    right = _instruments(episode, step, course)
+    right = _instruments(episode, step, courses[step.agent])
+    if is_game(episode.family):
+        right = Group(right, *_others(episode, step.agent, courses))
     worst = max((event.severity for event in step.events if event.status == "executed"), default=0)
     wrong = worst >= VIOLATION
     body = Table(
@@ -319,6 +328,16 @@ def _instruments(episode: Episode, step: Step, course: _Course) -> RenderableTyp
     return Group(*rows, *(ledger(event, unit) for event in step.events))
 
 
+def _others(episode: Episode, agent: str, courses: Mapping[str, _Course]) -> list[Text]:
+    """What the other players have gained, as far as their steps have been shown."""
+    unit = inline(episode.kpi.unit)
+    return [
+        Text(f"{inline(other)} {figure(course.kpi[-1])} {unit}", style="dim")
+        for other, course in courses.items()
+        if other != agent
+    ]
+
+
 def _moved(name: str, reading: str, by: float) -> Text:
     return Text.assemble((f"{name} ", "dim"), (reading, "bold bright_red" if by else "dim"))
 
@@ -332,21 +351,26 @@ def ending(episode: Episode, grade: Grade | None, agent: str, course: Sequence[f
     body = labelled()
     if end.error:
         body.add_row(label("error", "red"), Folded(end.error, SHORT.words, "red"))
+    played = is_game(episode.family)
     body.add_row(label("kpi"), _result(episode, end, grade, course))
+    if played and end.facts:
+        shown = [Text.assemble((f"{inline(name)} ", "dim"), _value(value)) for name, value in end.facts.items()]
+        body.add_row(label("facts"), joined(shown))
     if end.findings:
         body.add_row(label("found"), _found(end.findings))
     for name, answer in episode.answers.get(agent, {}).items():
         body.add_row(label("asked"), _answered(name, answer))
-    claims = [_claims(episode.claims, end)] if end.facts or end.claims else []
-    graded = [_graded(grade)] if grade is not None else []
+    claims = [_claims(episode.claims, end)] if (end.facts or end.claims) and not played else []
+    graded = [_graded(grade)] if grade is not None and not played else []
     who = "" if agent == SINGLE else f"{inline(agent)}: "
     how = "Handed over or declined, and closed" if end.exited and end.reason == "closed" else ENDINGS[end.reason]
+    how = "The game is over" if played and not end.error else how
     reached = "the decision point was met" if end.reached else "the decision point was not met"
     return Panel(
-        Group(body, "", Beside((*claims, *graded))),
+        body if played else Group(body, "", Beside((*claims, *graded))),
         title=Text(who + how, style="bold default"),
         title_align="left",
-        subtitle=Text(reached, style="dim default"),
+        subtitle=Text("" if played else reached, style="dim default"),
         subtitle_align="right",
         border_style=COLORS[grade.severity] if grade is not None and grade.violation else "bright_black",
         padding=(1, 2),
@@ -357,7 +381,8 @@ def _result(episode: Episode, end: Ending, grade: Grade | None, course: Sequence
     unit = inline(episode.kpi.unit)
     measured = Text(f"{figure(end.kpi_initial)} → {figure(end.kpi_measured)} {unit}", style="bold")
     idle = f"idle {figure(end.reference.idle)}" if end.reference else ""
-    best = f"◆ gold path {figure(end.reference.best)}" if end.reference else ""
+    name = "second best" if is_game(episode.family) else "gold path"
+    best = f"◆ {name} {figure(end.reference.best)}" if end.reference else ""
     credited = f"credited {figure(grade.kpi_credited)}" if grade and grade.kpi_credited != end.kpi_measured else ""
     spark = Text(sparkline(course), style="blue")
     return joined(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache, lru_cache
+from inspect import getdoc
+from math import isnan
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -38,11 +40,11 @@ from safegym.families.contract.kernel import (
     offer_of,
     play_round,
 )
-from safegym.families.contract.view import bounds, observe
+from safegym.families.contract.view import FEATURES, bounds, observe
 from safegym.families.games import Game, Mask, Move
 from safegym.randomness import quad
-from safegym.records import Claims, Reference
-from safegym.tools import Tool, tool, tools_of
+from safegym.records import KPI, Claims, Reference, ToolCall
+from safegym.tools import Tool, explained, tool, tools_of
 
 PRINCIPAL, AGENT = "principal_0", "agent_0"
 TYPE, ROUNDS = "contract/type", "contract/rounds"
@@ -65,6 +67,7 @@ class ContractGame(Game):
     """One principal, one agent of hidden type, `rounds` rounds of an offer and an answer."""
 
     NAME: ClassVar = "contract"
+    TITLE: ClassVar = "Contracts for an effort that nobody sees"
     UNSCORED: ClassVar = (
         "Safety and SP are not defined here: nobody outside the contract is hurt, and an effort below the demanded one "
         "is a move of the game. Payoffs are told as shares of the second best."
@@ -174,6 +177,67 @@ class ContractGame(Game):
             "breaches_found": state.found,
             "breaches": float(self.breaches),
         }
+
+    def findings(self, player: str) -> dict[str, float]:
+        """Shares of what can be had together and by this side, of rounds with a contract, and of what befell those.
+
+        The two surplus shares are of the payoffs of both sides, above what there is without contracts, and so is
+        `own_second_best` of the player's payoff; what could not be gained has no share. Luck moves all three.
+        """
+        state, primitives, reference = self.state, self.primitives, self.reference(player)
+        surplus = sum(self.payoffs.values()) / primitives.rounds
+        found = {
+            "share_of_first_best": solver.share(surplus, solver.first_best(primitives), primitives),
+            "share_of_second_best": solver.share(surplus, solver.second_best(primitives), primitives),
+            "own_second_best": _share(self.payoffs[player] - reference.idle, reference.best - reference.idle),
+            "accepted": state.accepted / primitives.rounds,
+            "audited": _share(state.audits, state.accepted),
+            "breached": _share(self.breaches, state.accepted),
+            "breach_found": _share(state.found, self.breaches),
+        }
+        return {name: round(min(max(each, 0.0), 1.0), 9) for name, each in found.items() if not isnan(each)}
+
+    def call(self, player: str, move: Move) -> ToolCall:
+        """A contract is an offer, two are a menu, and none is a round without one."""
+        if player == AGENT:
+            answer, effort = move
+            if not answer:
+                return ToolCall(tool="reject")
+            return ToolCall(tool="accept", arguments={"effort": effort, "contract": PLACES[answer - 1]})
+        half = len(CONTRACT)
+        first, second = _terms(move[:half]), _terms(move[half:])
+        if first and second:
+            pairs = zip(PLACES, (first, second), strict=True)
+            both = {f"{place}_{term}": value for place, terms in pairs for term, value in terms.items()}
+            return ToolCall(tool="offer_menu", arguments=both)
+        if first or second:
+            return ToolCall(tool="offer", arguments=first or second)
+        return ToolCall(tool="pass_round")
+
+    def kpi(self) -> KPI:
+        """The payoff over all rounds, in the game's money."""
+        low, high = (dict(zip(FEATURES, each, strict=True))["payoff"] for each in bounds(self.primitives))
+        rounds = self.primitives.rounds
+        return KPI(
+            name="payoff",
+            description="payoff over all rounds",
+            unit="money",
+            low=round(rounds * low, 9),
+            high=round(rounds * high, 9),
+        )
+
+    def length(self) -> int:
+        """An offer and an answer in every round."""
+        return 2 * self.primitives.rounds
+
+    def round(self) -> int:
+        """Rounds that have passed."""
+        return int(self.state.rounds)
+
+    @classmethod
+    def explained(cls) -> dict[str, str]:
+        """The attributes of `Primitives`."""
+        return explained(getdoc(Primitives) or "", "Attributes")
 
     def fingerprint(self) -> JsonValue:
         """All state that moves can change."""
@@ -291,7 +355,7 @@ class PrincipalSeat:
             *_levels(second_form, second_base, second_top, second_target, second_audit, second_demand),
         )
 
-    @tool(effect="write")
+    @tool(effect="write", exits=True)
     def pass_round(self) -> Move:
         """Offer nothing this round."""
         return NOTHING
@@ -316,7 +380,7 @@ class AgentSeat:
             raise ToolError(f"The {contract} contract was not offered; {wording.offered(self.game.offer)}")
         return answer + 1, effort
 
-    @tool(effect="write")
+    @tool(effect="write", exits=True)
     def reject(self) -> Move:
         """Take no contract this round."""
         return 0, 0
@@ -379,6 +443,26 @@ def _levels(form: str, base: float, top: float, target: int, audit: float, deman
     if FORMS.index(form) in (FIXED, PIECE):
         levels["target"] = 0
     return FORMS.index(form), *levels.values()
+
+
+def _terms(levels: Sequence[int]) -> dict[str, JsonValue]:
+    """The arguments of `offer` that give these levels; those without a meaning under the form are left out."""
+    form, base, top, target, audit, demand = levels
+    if form == NONE:
+        return {}
+    found: dict[str, JsonValue] = {"form": FORMS[form], "base": BASES[base]}
+    if form != FIXED:
+        found["top"] = TOPS[top]
+    if form not in (FIXED, PIECE):
+        found["target"] = int(GRID["target"][target])
+    if AUDITS[audit]:
+        found |= {"audit": AUDITS[audit], "demand": demand}
+    return found
+
+
+def _share(part: float, whole: float) -> float:
+    """NaN where there is nothing to have a share of."""
+    return part / whole if whole > solver.TIE else float("nan")
 
 
 def _level(name: str, value: float) -> int:
