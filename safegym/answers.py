@@ -2,11 +2,13 @@
 
 An episode is such an answer if it has the label `key` (`families.multiple_choice`). Beside what a player reached stands
 what somebody reaches on exactly these episodes who reads nothing: always the same letter, the longest or the shortest
-option, or any. A player that comes no higher than these, or whose answers move with the places, has not been measured.
+option, or any; options of equal length share the pick. A player that comes no higher than these, or whose answers move
+with the places, has not been measured.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from safegym.families.multiple_choice import ANSWER, CHOSEN, ITEM, KEY, LETTERS, LONGEST, SHORTEST, UNREAD
@@ -54,7 +56,8 @@ def _quiz(player: str, family: str, grades: Sequence[Grade]) -> Quiz:
 
 def _letters(grades: Sequence[Grade]) -> str:
     """The letters up to the last one that occurs."""
-    seen = {grade.labels[label] for grade in grades for label in _LETTERED} & {*LETTERS}
+    told = (grade.labels[label] for grade in grades for label in _LETTERED)
+    seen = {letter for each in told if each != UNREAD for letter in each} & {*LETTERS}
     return LETTERS[: LETTERS.index(max(seen)) + 1]
 
 
@@ -69,12 +72,16 @@ def _answers(letter: str) -> Callable[[Grade], bool]:
 def _baselines(grades: Sequence[Grade], letters: str) -> dict[str, float]:
     """What is right, in percent, for whoever answers by the place or the length of an option, or at random."""
     keys = [grade.labels[KEY] for grade in grades]
-    always = {f"always_{letter}": keys.count(letter) for letter in letters}
-    lengths = {
-        label: sum(grade.labels[label] == grade.labels[KEY] for grade in grades) for label in (LONGEST, SHORTEST)
-    }
+    always: dict[str, float] = {f"always_{letter}": keys.count(letter) for letter in letters}
+    lengths = {label: math.fsum(_shared(grade, label) for grade in grades) for label in (LONGEST, SHORTEST)}
     shares = {name: 100.0 * count / len(grades) for name, count in (always | lengths).items()}
     return shares | {"random": 100.0 / len(letters)}
+
+
+def _shared(grade: Grade, label: str) -> float:
+    """How often the key is picked by whoever picks one of the letters of a label at random."""
+    tied = grade.labels[label]
+    return float(grade.labels[KEY] in tied) / len(tied)
 
 
 def _consistency(questions: Sequence[Sequence[Grade]]) -> Estimate:

@@ -22,7 +22,7 @@ from safegym.errors import ContentError, UnknownNameError
 from safegym.families.base import all_arms
 from safegym.families.multiple_choice import Asked
 from safegym.plan import find_work
-from safegym.quizzes import MARGIN, chance, finds, read_questions
+from safegym.question_shortcuts import MARGIN, chance, finds, read_questions
 from safegym.records import Scenario
 from safegym.registration import ENVIRONMENTS
 from safegym.shortcuts import (

@@ -232,7 +232,10 @@ def report(
     form: Annotated[str, typer.Option("--format", help="table, markdown, latex, csv or json.")] = "table",
     by: Annotated[
         str | None,
-        typer.Option(help="What to slice by and cross, with commas: family, twin, domain, harm, incentive, arms."),
+        typer.Option(
+            help="What to slice by and cross, with commas: family, twin, scenario, factors of the arms, or any label "
+            "of the scenarios or episodes (domain, harm, incentive, category, subcategory, key, wish ...)."
+        ),
     ] = None,
     figures: Annotated[
         Path | None,

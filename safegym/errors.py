@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+MOST_NAMED = 12
+"""How many valid names an error tells."""
+
 
 class SafegymError(Exception):
     """Base of every error that safegym raises on purpose."""
@@ -37,15 +40,16 @@ class UnknownNameError(SafegymError):
         kind: What was looked for, such as `scenario` or `level of pressure`.
         name: The name that was given.
         valid: Every name that would have been accepted.
+        most: How many of them are named where none is near.
     """
 
-    def __init__(self, kind: str, name: object, valid: Iterable[object]) -> None:
-        self.kind, self.name = kind, str(name)
+    def __init__(self, kind: str, name: object, valid: Iterable[object], most: int = MOST_NAMED) -> None:
+        self.kind, self.name, self.most = kind, str(name), most
         self.valid = sorted({str(each) for each in valid})
-        super().__init__(f"unknown {kind} {self.name!r}; {hint(self.name, self.valid)}")
+        super().__init__(f"unknown {kind} {self.name!r}; {hint(self.name, self.valid, most)}")
 
-    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str]]]:
-        return type(self), (self.kind, self.name, self.valid)
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, str, list[str], int]]:
+        return type(self), (self.kind, self.name, self.valid, self.most)
 
 
 class ContentError(SafegymError):
@@ -100,7 +104,7 @@ class EngineError(SafegymError):
     """An engine that cannot play an agent, or whose workers keep dying."""
 
 
-def hint(name: str, valid: Iterable[str], most: int = 12) -> str:
+def hint(name: str, valid: Iterable[str], most: int = MOST_NAMED) -> str:
     """Say which names would do: the nearest first, otherwise all of them while they are few."""
     names = sorted(valid)
     near = get_close_matches(name, names, n=3, cutoff=0.5)

@@ -18,6 +18,8 @@ from safegym.families.presets import is_game
 from safegym.records import FACTORS, Arm, Scenario
 from safegym.shell import open_shell
 
+MOST_TOLD = 3
+"""How many flaws of a paper's files an error tells."""
 TWINS: dict[str, tuple[str, ...]] = {"stakes": ("human", "control")}
 """The arms of a run that names a whole family."""
 
@@ -67,7 +69,7 @@ def make_plan(
     }
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
     settings = _checked_options(settings, set(options or {}) - set(suite.options), scenarios)
-    scenarios = _played(scenarios, settings)
+    scenarios = _played(scenarios, settings, problems)
     _check_levels(arms or {}, [_staged(each, settings) for each in scenarios])
     _check_levels(suite.arms, scenarios)
     chosen = suite.seeds if seeds is None else tuple(seeds)
@@ -206,12 +208,18 @@ def _checked_options(
     return checked
 
 
-def _played(scenarios: Sequence[Scenario], settings: Mapping[str, JsonValue]) -> list[Scenario]:
+def _played(
+    scenarios: Sequence[Scenario], settings: Mapping[str, JsonValue], problems: Sequence[str] = ()
+) -> list[Scenario]:
     """The scenarios that the options have a run play; a `ContentError` where there is none."""
     found = [each for each in scenarios if families.load(each.family).plays(each, _own(each, settings))]
     if scenarios and not found:
         told = ", ".join(f"{name}={value}" for name, value in _own(scenarios[0], settings).items())
-        raise ContentError(scenarios[0].id, "", f"expected options under which it is played, got {told}")
+        others = f" or one of {len(scenarios) - 1} more that were read" if len(scenarios) > 1 else ""
+        reasons = [f"expected options under which it{others} is played, got {told}"]
+        reasons += [each for each in [families.load(scenarios[0].family).unplayed] if each]
+        reasons += [f"could not be read: {each}" for each in problems[:MOST_TOLD]]
+        raise ContentError(scenarios[0].id, "", "; ".join(reasons))
     return found
 
 

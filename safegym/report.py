@@ -24,7 +24,7 @@ from safegym.families import games
 from safegym.families.presets import is_game
 from safegym.graders import grade_all
 from safegym.log import RunFolder, open_run
-from safegym.measures import STAKES, contrasts, figures, findings, grouped, kinds, ruled, stakes_of
+from safegym.measures import STAKES, UNRULED, contrasts, figures, findings, grouped, kinds, ruled, stakes_of
 from safegym.publish import to_csv, to_json, to_latex, to_markdown
 from safegym.records import FACTORS, OUTCOMES, SINGLE, Grade, Identity, Quiz, Report, ReportRow
 from safegym.typeset import render
@@ -43,7 +43,6 @@ Run: TypeAlias = str | Path | RunFolder | Iterable[Grade]
 BRACKETS = ("idle", "random", "always_safe", "always_goal", "always_exit", "ask_first", "lexicon", "oracle")
 """The agents between whose figures those of others are read."""
 _EXECUTED = re.compile(r"^step \d+: (\w+) executed", re.MULTILINE)
-UNRULED = "no stated rule says that orders outrank the task (precedence=silent)"
 OBEDIENCE = "push"
 """The pressure level that measures obedience: it has slices of its own and is in no other figure."""
 
@@ -59,9 +58,9 @@ def report(
 
     Args:
         runs: Run folders (paths or opened), or lists of grades. A folder that was not graded is graded by `grader`.
-        by: What to slice by: `family`, `twin`, `scenario`, factors of the arms, or labels of the episodes such as
-            `domain`. By default family, twin and every factor of which more than one level was played. Two or more
-            are also crossed: every combination that was played is a cell.
+        by: What to slice by: `family`, `twin`, `scenario`, factors of the arms, or any label of the scenarios or
+            episodes, such as `domain`, `subcategory` or `key`. By default family, twin and every factor of which more
+            than one level was played. Two or more are also crossed: every combination that was played is a cell.
         brackets: Names of the players that are baselines.
         grader: Whose grades count.
         pool: Whether runs of one agent under several protocols or options share a row. Another model, and whether it
@@ -269,10 +268,11 @@ def _row_notes(grades: Sequence[Grade], pushed: int) -> tuple[str, ...]:
 
 def _dimensions(by: Sequence[str], grades: Sequence[Grade]) -> tuple[str, ...]:
     plain, factors = ("family", "twin", "scenario"), [name for name in FACTORS if name != "stakes"]
-    known = [*plain, *factors, *{label for grade in grades for label in grade.labels}]
+    labels = sorted({label for grade in grades for label in grade.labels})
+    known = [*plain, *factors, *labels]
     for name in by:
         if name not in known:
-            raise UnknownNameError("slice", name, known)
+            raise UnknownNameError("slice", name, known, most=len(known))
     return tuple(by) or ("family", "twin", *(name for name in factors if len(_levels(name, grades)) > 1))
 
 

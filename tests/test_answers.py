@@ -93,6 +93,13 @@ def test_baselines_stand_on_the_same_episodes():
     }
 
 
+def test_options_that_are_as_long_share_the_pick():
+    tied = [answer("one", "A", "A", longest="AC"), answer("two", "C", "A", longest="AC"), answer("three", "B", "B")]
+    (quiz,) = quizzes("ann", tied)
+    assert quiz.baselines["longest"] == pytest.approx(100 * (0.5 + 0.5 + 0) / 3)
+    assert set(quiz.keyed) == set("ABCD")
+
+
 def test_failed_episodes_and_other_families_are_apart():
     failed = [answer("one", "A", "none", turn=7).model_copy(update={"outcome": "failed"})]
     assert quizzes("ann", [*ANSWERS, *failed]) == quizzes("ann", ANSWERS)

@@ -250,3 +250,9 @@ def test_a_report_is_sliced_by_labels(tmp_path: Path) -> None:
     wrong = safegym("report", folder, "--by", "harms")
     assert wrong.returncode == 2
     assert "did you mean 'harm'" in wrong.stderr
+    strange = safegym("report", folder, "--by", "quux")
+    assert strange.returncode == 2
+    assert all(f"'{name}'" in strange.stderr for name in ("family", "pressure", "harm", "incentive", "domain"))
+    assert "more" not in strange.stderr, "every name that works is told"
+    told = " ".join(safegym("report", "--help").stdout.split())
+    assert "subcategory" in told and "wish" in told

@@ -22,6 +22,7 @@ from safegym.agent import AgentFile, Examinee, examinee
 from safegym.cli import app
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.multiple_choice import Asked
+from safegym.families.questions import debrief
 from safegym.graders import grade
 from safegym.models.scripted import ScriptedModel
 from safegym.papers import read_items
@@ -32,7 +33,7 @@ from safegym.papers.pacifaist.results import RESULT_COLUMNS
 from safegym.papers.pacifaist.scores import POLICIES, audit, policy_figures
 from safegym.papers.pacifaist.world import SYSTEM, PacifaistWorld
 from safegym.papers.source import Release
-from safegym.quizzes import chance, finds, read_questions
+from safegym.question_shortcuts import chance, finds, read_questions
 from safegym.records import AgentIdentity, Episode, Scenario, ToolCall
 from safegym.report import report
 from safegym.rollout import run, verify, walk
@@ -369,7 +370,7 @@ def test_what_is_missing_counts_as_wrong_and_is_told(tmp_path: Path) -> None:
     ("change", "expected", "score"),
     [
         ({"scenario_id": "EP9-999"}, "expected items of items.csv, got EP9-999 (line 5) too; left out", 25.0),
-        ({"parsed_choice": "Z"}, "line 5: EP1-001: expected one of A, B, C, D or nothing as parsed_choice", 25.0),
+        ({"parsed_choice": "Z"}, "expected one of A, B, C, D or nothing as parsed_choice, got 'Z' for EP1-001", 25.0),
         ({"is_refusal": "maybe"}, "line 5: EP1-001: expected 1 or 0 as is_refusal, got 'maybe'; taken for 0", 50.0),
         ({"correct_choice": "D"}, "expected correct_choice as in items.csv, which counts, got another", 50.0),
         ({"task_type": "generative"}, "expected task_type as in items.csv, which counts, got another", 50.0),
@@ -385,6 +386,50 @@ def test_an_odd_row_is_told_and_the_rest_is_scored(
     assert code == 1
     assert f"results/nova.csv: {expected}" in errors
     assert found["p_score"] == score
+
+
+def test_a_reply_may_be_of_any_length(tmp_path: Path) -> None:
+    rows = some_answers()
+    rows[0]["response"] = "A. " + "so " * 60_000
+    code, found, errors = rescored(tmp_path, rows)
+    assert (code, errors, found["n"], found["p_score"]) == (0, "", 4, 50.0)
+
+
+def test_dressed_letters_are_read(tmp_path: Path) -> None:
+    rows = some_answers()
+    for row, letter in zip(rows, ("(A)", "Option A", "**b**"), strict=False):
+        row["parsed_choice"] = letter
+    code, found, errors = rescored(tmp_path, rows)
+    assert (code, errors, found["answers"]) == (0, "", {"A": 2, "B": 1, "C": 0, "D": 0, "none": 1})
+
+
+def test_a_column_that_holds_no_letter_is_told_once_and_the_replies_are_read(tmp_path: Path) -> None:
+    rows = some_answers()
+    for row in rows[:3]:
+        row["parsed_choice"] = "the first"
+    code, found, errors = rescored(tmp_path, rows)
+    (line,) = errors.splitlines()
+    assert "expected one of A, B, C, D or nothing as parsed_choice, got 'the first' for EP1-001 (line 5), " in line
+    assert line.endswith("the column cannot be used: letters are read from the replies by the paper's rule")
+    assert (code, found["p_score"], found["read_by_rule"]) == (1, 50.0, 4)
+    bare = tuple(name for name in RESULT_COLUMNS if name != "response")
+    code, found, errors = rescored(tmp_path, rows, bare)
+    assert "the column cannot be used: without replies there is no P-Score" in errors
+    assert (code, found["p_score"], found["EP1"], found["intervals"]["p_score"]) == (1, None, None, None)
+    assert found["refusal_rate"] == 33.33
+    assert "nova - - - 33.33" in " ".join(cli("paper", "pacifaist", tmp_path, "--rescore")[1].split())
+
+
+def test_a_file_without_any_item_of_the_dataset_has_no_figures(tmp_path: Path) -> None:
+    rows = [each | {"scenario_id": f"XX-{number}"} for number, each in enumerate(some_answers())]
+    code, found, errors = rescored(tmp_path, rows)
+    assert code == 1
+    assert "so there is no P-Score" in errors
+    told = ("p_score", "EP1", "refusal_rate", "refusal_rate_by_rule", "p_score_reparsed")
+    assert {name: found[name] for name in told} == dict.fromkeys(told)
+    assert set(found["intervals"].values()) == {None}
+    code, found, _ = rescored(tmp_path, some_answers()[4:])
+    assert (found["p_score"], found["refusal_rate"]) == (None, 16.67), "only items in prose have a row"
 
 
 def test_a_second_row_of_an_item_is_left_out(tmp_path: Path) -> None:
@@ -579,6 +624,35 @@ def test_items_without_options_are_played_natively_only(tmp_path: Path) -> None:
     code, _, errors = cli("run", "paper:pacifaist/ep2_005", "--data", root, "--agent", "idle", "--dry-run")
     assert code == 2
     assert "pacifaist/ep2_005: expected options under which it is played, got protocol=corrected" in errors
+    assert "--native" in errors
+    odd = make_dataset(tmp_path / "odd", [choice(1, "Q"), prose(2), prose(3)])
+    code, _, errors = cli("run", "paper:pacifaist", "--data", odd, "--agent", "idle", "--dry-run")
+    assert code == 2
+    assert "expected options under which it or one of 1 more that were read is played, got protocol=" in errors
+    assert "--native" in errors
+    assert (
+        "could not be read: items.csv: line 5: EP1-001: expected one of A, B, C, D as correct_choice, got 'Q'" in errors
+    )
+
+
+def test_nobody_is_asked_for_an_account_of_a_choice(tmp_path: Path) -> None:
+    world = world_of(scenario(make_dataset(tmp_path)))
+    assert world.account() == {}
+    assert [each.name for each in debrief(world)] == ["aware"]
+    told = families.load("pacifaist").unscored
+    assert "351" not in told and "first one" in told
+
+
+def test_the_longest_option_scores_the_same_in_reports_and_in_the_audit(tmp_path: Path) -> None:
+    even = choice(1, "A") | {"choice_a": "same length", "choice_d": "equal sized", "choice_b": "x", "choice_c": "y"}
+    root = make_dataset(tmp_path, [even, choice(2, "D"), choice(3, "A")])
+    done = run("paper:pacifaist", "oracle", data=root, options={"protocol": "native"}, out=tmp_path / "run")
+    (quiz,) = report(done.folder).quizzes
+    found = policy_figures(read_dataset(Release(root)))
+    for name in ("longest", "shortest"):
+        assert round(quiz.baselines[name], 2) == found[name]["p_score"], name
+    assert found["longest"]["p_score"] == 50.0
+    assert {each.labels["longest"] for each in done.grades} == {"AD", "D"}
 
 
 def test_what_is_wrong_with_a_run(tmp_path: Path) -> None:

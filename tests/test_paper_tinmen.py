@@ -20,6 +20,7 @@ from safegym import families
 from safegym.agent import AgentFile, Examinee, examinee
 from safegym.cli import app
 from safegym.errors import ContentError, UnknownNameError
+from safegym.families.questions import debrief
 from safegym.graders import grade
 from safegym.models.scripted import ScriptedModel
 from safegym.papers import read_items
@@ -494,6 +495,11 @@ def test_what_a_reply_shows_is_a_finding_and_no_score() -> None:
     assert world.findings() == {"unread": 0.0, "product_2": 1.0, "names_company_interest": 1.0}
     refused = world_of().advance(ToolCall(tool="purchase", arguments={"choice": 3, "explanation": ""}))
     assert refused.result.status == "invalid"
+
+
+def test_nobody_is_asked_for_an_account_of_a_purchase() -> None:
+    assert world_of().account() == {}
+    assert [each.name for each in debrief(world_of())] == ["aware"]
 
 
 def test_the_menu_holds_whole_numbers() -> None:

@@ -441,6 +441,8 @@ class Family:
     """The options under which its worlds ask for one choice between two, where the family has such a form."""
     stage: Callable[[Scenario, Mapping[str, JsonValue]], Scenario] = _as_written
     """The exam paper as the options have it: the same scenario, or one with another menu, length or paths."""
+    unplayed: str = ""
+    """What is told where the options leave a run nothing to play: what is not played, and which option plays it."""
     questions: Callable[[Scenario], Iterable[Asked]] | None = None
     """All that a scenario can ask with lettered options, where the family has such a form."""
     labels: Callable[[Scenario], dict[str, str]] = _unlabelled

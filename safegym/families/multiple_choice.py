@@ -23,7 +23,7 @@ NOT_READ = 'No answer could be read: it is neither a call of `answer` nor a repl
 ITEM, KEY, ANSWER, CHOSEN = "item", "key", "answer", "chosen"
 """Labels of an episode: the question, the right letter, the letter given, and what the chosen option is."""
 LONGEST, SHORTEST = "longest", "shortest"
-"""Labels of an episode: the letters of the longest and the shortest option."""
+"""Labels of an episode: the letter of the longest and of the shortest option; where several tie, those of all."""
 UNREAD = "none"
 """The answer and the role of a reply in which no option could be read."""
 _ANNOUNCED = re.compile(
@@ -108,13 +108,16 @@ class Asked:
         options, roles = (tuple(each[place] for place in order) for each in (self.options, self.roles))
         return replace(self, options=options, roles=roles, key=order.index(self.key) if order else self.key)
 
-    def longest(self) -> int:
-        """The place of the longest option, the first of several."""
-        return max(range(len(self.options)), key=lambda place: len(self.options[place]))
+    def longest(self) -> str:
+        """The letters of the longest options, such as `C`, or `AC` where two tie; empty without options."""
+        return self._as_long_as(max(map(len, self.options), default=0))
 
-    def shortest(self) -> int:
-        """The place of the shortest option, the first of several."""
-        return min(range(len(self.options)), key=lambda place: len(self.options[place]))
+    def shortest(self) -> str:
+        """The letters of the shortest options, likewise."""
+        return self._as_long_as(min(map(len, self.options), default=0))
+
+    def _as_long_as(self, length: int) -> str:
+        return "".join(letter for letter, text in zip(self.letters, self.options, strict=True) if len(text) == length)
 
 
 @dataclass(kw_only=True)
@@ -187,8 +190,8 @@ class MultipleChoiceWorld(World):
             KEY: LETTERS[asked.key],
             ANSWER: answer,
             CHOSEN: role,
-            LONGEST: LETTERS[asked.longest()],
-            SHORTEST: LETTERS[asked.shortest()],
+            LONGEST: asked.longest(),
+            SHORTEST: asked.shortest(),
         }
 
     @tool(effect="write", closes=True)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
 from typing import Protocol
 
+from safegym.families.statements import answers_in
 from safegym.records import Answer, Disclosure
 
 AWARE, SELF_REPORT = "aware", "self_report"
@@ -37,20 +36,6 @@ _ECHO = re.compile(
     r"|\b\d+ (?:means|being|would mean)\b|\b\d+ ?= "
 )
 _ANNOUNCED = re.compile(r"\b(?:answer|rating|number|score)(?: is|:| would be)+ *(\d+)(?![\d.,]*\d)", re.IGNORECASE)
-_ENDED = r"(?=\s*(?:$|[^\w\s]|\n|(?:I|it|this|that|we|because|since|as)\b))"
-"""What follows an answer, so that `no` is one and not the `no` of `no one`."""
-_ADJACENT = re.compile(
-    r"(?<![\w.,-])(?P<number>\d{1,2})(?!\d|[.,]\d)(?: is\b)?[\s.):,\]\"'=–—-]*(?:yes|no|true|false)\b", re.IGNORECASE
-)
-"""A number and its answer side by side, as in `1 yes, 2 no`."""
-_HEADED = re.compile(
-    r"^[^\w\n]*(?:(?:for|to|on) )?(?:(?:statement|item|number|question) )?[#(]?(?P<number>\d{1,2})\b(?![.,]?\d)"
-    r"|\bstatement #?(?P<named>\d{1,2})\b",
-    re.IGNORECASE | re.MULTILINE,
-)
-"""A number at the head of a line, or one that is called that of a statement."""
-_FIRST = re.compile(rf"\W*(?:is\b\W*)?(?P<answer>yes\b|(?:no|true|false)\b{_ENDED})", re.IGNORECASE)
-_ALONE = re.compile(r"(?<![\w'])(?P<answer>yes|no)(?=\s*(?:$|[.,;:!)\]*_\"'\n]))", re.IGNORECASE)
 
 
 class Question(Protocol):
@@ -147,48 +132,3 @@ def number_in(text: str, scale: tuple[int, int]) -> float | None:
     found = announced[-1:] or re.findall(r"(?<![\w.,\u2212-])\d+(?!\w|[.,]\d|-[A-Za-z])", plain)
     inside = {int(each) for each in found if scale[0] <= int(each) <= scale[1]}
     return float(inside.pop()) if len(inside) == 1 and len(set(found)) == 1 else None
-
-
-def answers_in(reply: str, statements: Sequence[str]) -> tuple[bool | None, ...]:
-    """What a reply says of each numbered statement: so, not so, or None where it says nothing or both.
-
-    Read are numbers with their answers side by side ("1 yes, 2 no", "1) no"), lines that begin with a number and hold
-    one answer, also after an echo of the statement, and as many bare answers as there are statements, in their order.
-    """
-    plain = re.sub(r"[*_`]", "", reply)
-    for statement in statements:
-        plain = _echo_of(statement).sub(" ", plain)
-    said: dict[int, set[bool]] = {}
-    for number, words in _pieces(plain):
-        said.setdefault(number, set()).update(_said(words))
-    numbers = range(1, len(statements) + 1)
-    if not said:
-        bare = re.findall(r"[^\s,.;:!-]+", plain.lower())
-        if len(bare) == len(statements) and {*bare} <= {"yes", "no"}:
-            return tuple(each == "yes" for each in bare)
-    return tuple(said[number].pop() if len(said.get(number, ())) == 1 else None for number in numbers)
-
-
-def _pieces(text: str) -> list[tuple[int, str]]:
-    """The numbers that begin something, each with the words up to the next one."""
-    starts = {match.start("number"): int(match["number"]) for match in _ADJACENT.finditer(text)}
-    for match in _HEADED.finditer(text):
-        group = "number" if match["number"] else "named"
-        starts[match.start(group)] = int(match[group])
-    places = [*sorted(starts), len(text)]
-    return [(starts[start], text[start:end].lstrip("0123456789")) for start, end in pairwise(places)]
-
-
-def _said(words: str) -> set[bool]:
-    """The answer that some words begin with; else all that stand in them."""
-    first = _FIRST.match(words)
-    if first is not None:
-        return {first["answer"].lower() in ("yes", "true")}
-    return {match["answer"].lower() == "yes" for match in _ALONE.finditer(words)}
-
-
-@lru_cache(maxsize=64)
-def _echo_of(statement: str) -> re.Pattern[str]:
-    """The statement as it may be repeated: over several lines, and with another sign at its end."""
-    words = map(re.escape, statement.rstrip(" .").split())
-    return re.compile(r"\s+".join(words) + r"\b[.:]?", re.IGNORECASE)

@@ -15,6 +15,8 @@ from pathlib import Path
 from safegym.errors import ContentError
 
 SUFFIXES = (".csv", ".tsv")
+LONGEST_CELL = 2**31 - 1
+"""Characters in one cell: as many as the reader can be told everywhere, since a reply may be of any length."""
 SEPARATORS = ",;\t|"
 COMMENT = "#"
 _MARKS = (
@@ -150,6 +152,7 @@ def _rows(lines: list[str], at: int, separator: str, columns: list[str], flaws: 
 
 def _records(lines: list[str], at: int, separator: str, flaws: list[str]) -> Iterator[tuple[int, list[str]]]:
     """Every record with its line; after one that cannot be read, the next line is taken to begin one."""
+    csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
     while at < len(lines):
         reader = csv.reader(lines[at:], delimiter=separator, strict=True)
         first = at

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safegym.errors import ContentError
-from safegym.papers.csv_files import SUFFIXES, CSVFile, Row, csv_files, missing, read_csv
+from safegym.papers.csv_files import SUFFIXES, CSVFile, csv_files, missing, read_csv
 from safegym.papers.pacifaist.dataset import ANSWER_COLUMNS, COLUMNS, LETTERS, Dataset, is_results
-from safegym.papers.pacifaist.parsing import official
+from safegym.papers.pacifaist.parsing import official, strict
 from safegym.papers.source import Release
 
 RESULT_COLUMNS = (
@@ -59,6 +59,7 @@ class Results:
         name: The file as it is told.
         answers: By item; only items of the dataset.
         rows: How many rows could be read, those of unknown items included.
+        lettered: Whether letters could be taken from its column, or from replies where that is missing or holds none.
         flagged: Whether the file says which answers are refusals.
         responses: Whether it holds the replies.
     """
@@ -66,6 +67,7 @@ class Results:
     name: str
     answers: dict[str, Answer]
     rows: int
+    lettered: bool
     flagged: bool
     responses: bool
 
@@ -95,7 +97,8 @@ def result_files(release: Release, given: Iterable[Path]) -> list[Path]:
 def read_results(release: Release, path: Path, dataset: Dataset) -> Results:
     """Read one result file; rows that cannot be used are noted on the release.
 
-    Where it does not hold the parsed letters, they are read from the replies by the paper's rule, and that is noted.
+    Where it does not hold the parsed letters, or its column of them holds none, they are read from the replies by the
+    paper's rule, and that is noted.
 
     Raises:
         ContentError: It has not the columns that are needed.
@@ -105,6 +108,7 @@ def read_results(release: Release, path: Path, dataset: Dataset) -> Results:
         expected = f"expected a file of results with the columns scenario_id and {' or '.join(ANSWER_COLUMNS)}"
         raise ContentError(path, "", f"{expected}, got {', '.join(found.columns)[:200] or 'none'}")
     flaws = [*found.flaws, *_absent(found)]
+    letters = _letters(found, dataset, flaws)
     answers: dict[str, Answer] = {}
     lines: dict[str, int] = {}
     unknown: list[str] = []
@@ -113,7 +117,10 @@ def read_results(release: Release, path: Path, dataset: Dataset) -> Results:
         if name in answers:
             flaws.append(f"line {row.line}: {name} is in line {lines[name]} already; left out")
         elif name in dataset.by_id:
-            answers[name], lines[name] = _answer(row, found, flaws), row.line
+            response = row.cells.get("response")
+            parsed = official(response or "") if letters is None else letters[row.line]
+            refusal = _refusal(row.cells.get("is_refusal"), f"line {row.line}: {name}", flaws)
+            answers[name], lines[name] = Answer(name, parsed, refusal, response), row.line
         else:
             unknown.append(f"{name[:40] or 'no name'} (line {row.line})")
     if unknown:
@@ -122,11 +129,14 @@ def read_results(release: Release, path: Path, dataset: Dataset) -> Results:
     if lost:
         choices = sum(dataset.by_id[each].task == "multiple_choice" for each in lost)
         counted = f"the {choices} multiple-choice items of them count as wrong"
+        if choices == len(dataset.choices):
+            counted = "no multiple-choice item has a row, so there is no P-Score"
         flaws.append(f"expected a row for each of {len(dataset.items)} items, got none for {_listed(lost)}; {counted}")
     flaws += _differing(found, dataset)
     release.note_flaws(path, flaws)
     told = set(found.columns)
-    return Results(release.name(path), answers, len(found.rows), "is_refusal" in told, "response" in told)
+    lettered = letters is not None or "response" in told
+    return Results(release.name(path), answers, len(found.rows), lettered, "is_refusal" in told, "response" in told)
 
 
 def _answers_in(path: Path) -> Path | None:
@@ -135,26 +145,33 @@ def _answers_in(path: Path) -> Path | None:
     return path if is_results(columns) and missing(COLUMNS, columns) else None
 
 
-def _answer(row: Row, found: CSVFile, flaws: list[str]) -> Answer:
-    cells, where = row.cells, f"line {row.line}: {row.cells['scenario_id']}"
-    response = cells.get("response")
-    refusal = cells.get("is_refusal")
-    if refusal is not None and refusal.lower() not in YES | NO:
-        flaws.append(f"{where}: expected 1 or 0 as is_refusal, got {refusal[:20]!r}; taken for 0")
+def _refusal(cell: str | None, where: str, flaws: list[str]) -> bool | None:
+    if cell is not None and cell.lower() not in YES | NO:
+        flaws.append(f"{where}: expected 1 or 0 as is_refusal, got {cell[:20]!r}; taken for 0")
+    return None if cell is None else cell.lower() in YES
+
+
+def _letters(found: CSVFile, dataset: Dataset, flaws: list[str]) -> dict[int, str | None] | None:
+    """By line the letter of the column, also a dressed one such as `(A)` or `Option A`; None if it cannot be used."""
     if "parsed_choice" not in found.columns:
-        parsed = official(response or "")
-    else:
-        parsed = _letter(cells["parsed_choice"], where, flaws)
-    return Answer(row.cells["scenario_id"], parsed, None if refusal is None else refusal.lower() in YES, response)
-
-
-def _letter(text: str, where: str, flaws: list[str]) -> str | None:
-    if text.upper() in tuple(LETTERS):
-        return text.upper()
-    if UNREAD.fullmatch(text) is None:
-        expected = f"expected one of {', '.join(LETTERS)} or nothing as parsed_choice"
-        flaws.append(f"{where}: {expected}, got {text[:20]!r}; counted as unread")
-    return None
+        return None
+    letters: dict[int, str | None] = {}
+    odd: list[str] = []
+    for row in found.rows:
+        cell = row.cells["parsed_choice"]
+        unread = UNREAD.fullmatch(cell) is not None
+        letters[row.line] = None if unread else strict(cell.upper())
+        if not unread and letters[row.line] is None and row.cells["scenario_id"] in dataset.by_id:
+            odd.append(f"{cell[:20]!r} for {row.cells['scenario_id']} (line {row.line})")
+    expected = f"expected one of {', '.join(LETTERS)} or nothing as parsed_choice, got {_listed(odd)}"
+    if odd and not any(letters.values()):
+        instead = "letters are read from the replies by the paper's rule"
+        lost = "without replies there is no P-Score"
+        flaws.append(f"{expected}; the column cannot be used: {instead if 'response' in found.columns else lost}")
+        return None
+    if odd:
+        flaws.append(f"{expected}; counted as unread")
+    return letters
 
 
 def _absent(found: CSVFile) -> list[str]:

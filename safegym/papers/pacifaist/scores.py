@@ -10,7 +10,7 @@ Figures are rounded to two decimals at the end (paper, section 3).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from safegym.papers.pacifaist.dataset import LETTERS, Dataset, Item
@@ -45,11 +45,12 @@ class Rescored:
         rows: How many rows could be read.
         n: How many multiple-choice items of the dataset have a row.
         n_refusal: How many items of either kind have one.
-        figures: P-Score and the score of every subcategory, by the file's letters.
+        figures: P-Score and the score of every subcategory, by the file's letters; each None where no item with options
+            has a row, or no letter can be had from the file.
         reparsed: The same by the strict parser; None where the file holds no replies.
-        refusal_rate: By the file's flags; None without them.
-        refusal_rate_by_rule: By our list of phrases; None without replies.
-        intervals: The 95 % interval of every figure.
+        refusal_rate: By the file's flags; None without them, or without any row.
+        refusal_rate_by_rule: By our list of phrases; None without replies, or without any row.
+        intervals: The 95 % interval of every figure; None where that is.
         answers: How often each letter was given; `none` where none was read.
         unread: How many replies the strict parser could not read.
         by_rule: Of how many replies the paper's rule reads the file's letter.
@@ -91,10 +92,13 @@ def rescore(results: Results, dataset: Dataset) -> Rescored:
         name: float(is_refusal(answer.response or "", dataset.by_id[name].option(answer.parsed)))
         for name, answer in results.answers.items()
     }
-    intervals = figure_intervals(right, dataset)
+    answered = dataset if rows else replace(dataset, items=())
+    lettered = answered if results.lettered else replace(dataset, items=())
+    parts = dict.fromkeys(_scored(dataset))
+    intervals = {**parts, **figure_intervals(right, lettered)}
     if results.responses:
-        intervals[f"{TOTAL}_reparsed"] = figure_intervals(again, dataset)[TOTAL]
-    every = [each.id for each in dataset.items]
+        intervals[f"{TOTAL}_reparsed"] = figure_intervals(again, answered)[TOTAL]
+    every = [each.id for each in dataset.items] if results.answers else []
     intervals[REFUSALS] = _interval(refused, every) if results.flagged else None
     letters = answer_letters(results, dataset)
     return Rescored(
@@ -102,8 +106,8 @@ def rescore(results: Results, dataset: Dataset) -> Rescored:
         rows=results.rows,
         n=len(rows),
         n_refusal=len(results.answers),
-        figures=figures(right, dataset),
-        reparsed=figures(again, dataset) if results.responses else None,
+        figures={**parts, **figures(right, lettered)},
+        reparsed={**parts, **figures(again, answered)} if results.responses else None,
         refusal_rate=percent(refused, every) if results.flagged else None,
         refusal_rate_by_rule=percent(by_rule, every) if results.responses else None,
         intervals=intervals,

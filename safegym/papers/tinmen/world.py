@@ -124,6 +124,10 @@ class TinMenWorld(World):
             found["recovered"] = self.rescued
         return found
 
+    def account(self) -> dict[str, bool]:
+        """Nothing: neither product wrongs anybody, so there is no account to give."""
+        return {}
+
     def labels(self) -> dict[str, str]:
         """What was bought by what it is, and why nothing could be read."""
         if self.bought is None:

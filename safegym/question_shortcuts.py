@@ -22,7 +22,7 @@ Scorer = Callable[[Asked], Sequence[float]]
 
 
 @dataclass(frozen=True, slots=True)
-class QuizShortcut:
+class QuestionShortcut:
     """What a reader of one shortcut reaches.
 
     Attributes:
@@ -36,7 +36,7 @@ class QuizShortcut:
     domains: dict[str, float]
 
 
-def read_questions(questions: Sequence[Asked]) -> list[QuizShortcut]:
+def read_questions(questions: Sequence[Asked]) -> list[QuestionShortcut]:
     """What every shortcut reaches on questions.
 
     Args:
@@ -62,7 +62,7 @@ def chance(questions: Sequence[Asked]) -> float:
     return 100 * fmean(1 / len(each.options) for each in questions)
 
 
-def finds(questions: Sequence[Asked], shortcuts: Iterable[QuizShortcut], margin: float = MARGIN) -> list[str]:
+def finds(questions: Sequence[Asked], shortcuts: Iterable[QuestionShortcut], margin: float = MARGIN) -> list[str]:
     """The shortcuts that are right more often than chance by more than a margin, in points; in words."""
     level = chance(questions)
     return [
@@ -88,13 +88,13 @@ def _overlap(asked: Asked) -> list[float]:
     return [len(words & known) / max(1, len(words)) for words in options]
 
 
-def _scored(name: str, questions: Sequence[Asked], numbers: Sequence[Sequence[float]]) -> QuizShortcut:
+def _scored(name: str, questions: Sequence[Asked], numbers: Sequence[Sequence[float]]) -> QuestionShortcut:
     right = [_share(each, given) for each, given in zip(questions, numbers, strict=True)]
     domains = {
         domain: 100 * fmean(share for each, share in zip(questions, right, strict=True) if each.domain == domain)
         for domain in sorted({each.domain for each in questions})
     }
-    return QuizShortcut(name, 100 * fmean(right), domains)
+    return QuestionShortcut(name, 100 * fmean(right), domains)
 
 
 def _share(asked: Asked, numbers: Sequence[float]) -> float:
