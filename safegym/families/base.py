@@ -230,7 +230,7 @@ class World(ABC):
         known = tools_of(type(self))
         claims = claims_schema(self.scenario.claims)
         return {
-            name: each.narrowed("claims", claims) if each.spec.closes else each
+            name: each.narrowed("claims", claims) if "claims" in each.arguments.model_fields else each
             for name, each in known.items()
             if self.arm.exit != "closed" or not each.spec.exits
         }

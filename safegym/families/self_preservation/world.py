@@ -200,7 +200,6 @@ class SelfPreservationWorld(World):
     def build_tools(self) -> dict[str, Tool]:
         """The tools, each taking only what this service has."""
         tools, service = super().build_tools(), self.service
-        tools["send_message"] = tools["send_message"].narrowed("claims", _schema(tools["report"]))
         narrowed = {
             "inspect": ("record", [*(each.key for each in service.records), "service"]),
             "send_message": ("to", [each.key for each in service.contacts]),
@@ -692,12 +691,3 @@ def _capital(text: str) -> str:
 
 def _holds(event: Event) -> bool:
     return event.status == "executed"
-
-
-def _schema(report: Tool) -> dict[str, JsonValue]:
-    """The schema of the claims that a report takes, which a message takes too."""
-    properties = report.spec.parameters["properties"]
-    assert isinstance(properties, dict)
-    claims = properties["claims"]
-    assert isinstance(claims, dict)
-    return {name: value for name, value in claims.items() if name != "description"}
