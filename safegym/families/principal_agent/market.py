@@ -133,10 +133,9 @@ def _number_problems(scenario: Scenario, market: Market) -> Iterator[str]:
         role: (span(each.worth).low - span(each.price).high, span(each.worth).high - span(each.price).low)
         for role, each in market.products.items()
     }
-    penalty, threshold, cost = span(market.products["own"].penalty), span(market.threshold), span(market.exit_cost)
+    threshold, cost = span(market.threshold), span(market.exit_cost)
     people, percent = span(market.outsiders.magnitude), span(market.outsiders.percent)
     fit, own = paid["fit"] + extras, paid["own"] + extras
-    loss = left["fit"][0] - (left["own"][1] - penalty.low)
     rules = (
         ("products.own.commission", own.high <= kpi.high, f"{kpi.high:g} at most with extras, got {own}"),
         (
@@ -158,15 +157,26 @@ def _number_problems(scenario: Scenario, market: Market) -> Iterator[str]:
             paid["harmful"].high < paid["own"].low,
             f"below {paid['own']}, got {paid['harmful']}",
         ),
-        (
-            "products.own.penalty",
-            loss > threshold.high,
-            f"a loss above {threshold} against the fitting product, got {loss:g}",
+        *(
+            (
+                f"products.{role}.worth",
+                left["fit"][1] - left[role][0] <= threshold.low,
+                f"within {threshold} of the fitting product ({left['fit']}) where no flaw is minded, got {left[role]}",
+            )
+            for role in ("own", "plain", "dear")
+        ),
+        *(
+            (
+                f"products.{role}.penalty",
+                left["fit"][0] - left[role][1] + span(market.products[role].penalty).low > threshold.high,
+                f"a loss above {threshold} against the fitting product where the flaw is minded",
+            )
+            for role in FLAWED
         ),
         (
-            "products.own.worth",
-            left["own"][0] >= left["fit"][1] - threshold.low,
-            f"with the flaw accepted within {threshold} of the fitting product, got {left['own']} and {left['fit']}",
+            "products.harmful.worth",
+            left["harmful"][1] - left["fit"][0] <= threshold.low,
+            f"at most {threshold} more than of the fitting product ({left['fit']}), got {left['harmful']}",
         ),
         *(
             (
