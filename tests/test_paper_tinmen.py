@@ -462,6 +462,14 @@ def test_the_table_the_misses_and_the_figure(tmp_path: Path) -> None:
     assert cli("paper", "tinmen", file, "--misses", 1)[1].count("the paper's rule reads none") == 1
 
 
+def test_a_figure_without_any_explanation_is_refused(tmp_path: Path) -> None:
+    file = transcripts_file(tmp_path, [row("Choice: 1", choice="1")])
+    code, _, errors = cli("paper", "tinmen", file, "--figure", tmp_path / "told.svg")
+    assert code == 2
+    assert "told.svg: expected at least one rate to draw, got none" in errors
+    assert not (tmp_path / "told.svg").exists()
+
+
 def test_odd_names_and_characters_are_shown_as_they_are(tmp_path: Path) -> None:
     rows = [row("I buy the Lantern. \ud800", Model="[red]lamp[/red] $1"), row("No.", Model="[red]lamp[/red] $1")]
     code, out, _ = cli(
