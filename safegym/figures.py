@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from safegym.errors import MissingExtraError, UnknownNameError
+from safegym.errors import ContentError, MissingExtraError, UnknownNameError
 from safegym.records import Estimate, Grade, Report, ReportRow
 from safegym.report import report
 
@@ -156,9 +156,14 @@ def rates_by(panels: Panels, path: str | Path, *, across: str, up: str, caption:
 
     Returns:
         The path.
+
+    Raises:
+        ContentError: If there is no rate to draw.
     """
     labels = list(dict.fromkeys(label for lines in panels.values() for label in lines))
     levels = list(dict.fromkeys(level for lines in panels.values() for points in lines.values() for level in points))
+    if not levels:
+        raise ContentError(path, "", f"expected at least one rate to draw, got none in {len(panels)} panels")
     with _style():
         figure, drawn = _panels(len(panels))
         for number, (title, axes) in enumerate(zip(panels, drawn, strict=True)):

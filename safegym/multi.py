@@ -16,6 +16,7 @@ from pettingzoo.utils.env import AECEnv, ParallelEnv
 from safegym.errors import ToolError, UnknownNameError
 from safegym.families import games
 from safegym.families.games import Game, Move, Stage
+from safegym.randomness import checked_seed
 from safegym.spaces import ToolCallSpace, UnicodeText, as_call, checked_levels, level_space
 
 Interface: TypeAlias = Literal["numeric", "tools"]
@@ -61,14 +62,20 @@ class Table:
             raise ResetNeeded("Cannot use the environment before `reset`.")
         return self._game
 
+    @property
+    def running(self) -> Game:
+        """The game of the present episode, which is not over."""
+        if self.game.over:
+            raise ResetNeeded("The episode is over: `reset` begins another one.")
+        return self.game
+
     def begin(self, seed: int | None, options: Mapping[str, Any] | None) -> None:
         """Begin an episode; see `reset` of the environments."""
         if options:
             logger.warning("reset options are ignored: %s", ", ".join(map(str, options)))
-        if seed is not None and not 0 <= seed < 2**64:
-            raise ValueError(f"expected a seed from 0 to 2**64 - 1, got {seed}")
-        if seed is not None or self._seed is None:
-            self._seed = int(np_random()[0].integers(2**32)) if seed is None else int(seed)
+        first = None if seed is None else checked_seed(seed)
+        if first is not None or self._seed is None:
+            self._seed = int(np_random()[0].integers(2**32)) if first is None else first
             self._episode = 0
         else:
             self._episode += 1
@@ -137,7 +144,8 @@ class GameParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # the 
     nothing. With `interface="tools"` a call `{"tool": name, "arguments": {...}}`; a wrong call is told to its player.
 
     Reward: change of the player's payoff. `info["kpi"]` is the payoff so far, `info["moves"]` whether the player moves
-    next, `info["refused"]` why its last move counted as none, and `info["ending"]` how the episode ended for it.
+    next, `info["refused"]` why its last move counted as none, and `info["ending"]` how the episode ended for it. That
+    has neither reference nor findings, which the game's `reference` and `findings` compute, and which runs record.
 
     Args:
         game: Name of the game.
@@ -192,7 +200,7 @@ class GameParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # the 
     ) -> tuple[dict[str, Any], dict[str, float], dict[str, bool], dict[str, bool], dict[str, dict[str, Any]]]:
         """Play one stage."""
         table, players = self.table, self.agents
-        movers = table.game.movers()
+        movers = table.running.movers()
         chosen = {player: table.read(player, actions.get(player)) for player in players if player in movers}
         stage = table.advance(chosen)
         terminated = {player: not table.game.alive(player) for player in players}
@@ -276,9 +284,16 @@ class GameAECEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]  # the package ha
         """What a player sees now."""
         return self.table.observe(agent)
 
+    def last(self, observe: bool = True) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """What the player whose turn it is sees, has gained since it last acted, and is told."""
+        self._selected()
+        found: tuple[Any, float, bool, bool, dict[str, Any]] = super().last(observe)
+        return found
+
     def step(self, action: Any) -> None:  # noqa: ANN401 - an action of either interface
         """Act for the player whose turn it is; the stage is played once all its movers have acted."""
-        player, table = self.agent_selection, self.table
+        table = self.table
+        player = self._selected()
         if self.terminations[player] or self.truncations[player]:
             self._was_dead_step(action)
             return
@@ -312,6 +327,12 @@ class GameAECEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]  # the package ha
     def state(self) -> NDArray[np.float32]:
         """The numbers of all players in a row, for training with a shared critic."""
         return _global(self.table)
+
+    def _selected(self) -> str:
+        """Whose turn it is; nobody's before a reset and once all players have been removed."""
+        if not self.agents:
+            _ = self.table.running
+        return str(self.agent_selection)
 
 
 def _rendered(mode: str | None) -> str | None:

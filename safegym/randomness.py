@@ -41,6 +41,20 @@ def philox(counter: Sequence[ArrayLike], key: Sequence[ArrayLike], rounds: int =
     return a, b, c, d
 
 
+def checked_seed(seed: object, several: int = 1) -> int:
+    """A seed as an integer; a `ValueError` says what is wrong with it.
+
+    Args:
+        seed: A whole number, Python's or NumPy's.
+        several: How many seeds in a row are taken from it on.
+    """
+    if isinstance(seed, bool | np.bool_) or not isinstance(seed, int | np.integer):
+        raise ValueError(f"seed: expected a whole number, got {seed!r}")
+    if not 0 <= seed <= 2**64 - several:
+        raise ValueError(f"seed: expected a number from 0 to 2**64 - {several}, got {seed}")
+    return int(seed)
+
+
 @lru_cache(maxsize=4096)
 def stream_number(name: str) -> int:
     """The 32-bit number of a named stream."""

@@ -78,17 +78,35 @@ def sampled(space: Any, count: int, seed: int) -> list[tuple[int, ...]]:
         ("values", (1, 2, 3), "expected 5 numbers"),
         ("values", (3, 2, 1, 0, 0), "do not fall"),
         ("budget", -1.0, "more than the floor, 0"),
-        ("rounds", 0, "at least 1, got 0"),
+        ("rounds", 0, "from 1 to 1000000, got 0"),
         ("rounds", 2.5, "whole number"),
         ("high_share", 1.5, "from 0 to 1"),
         ("audit_price", -1, "0 or more"),
         ("ratio", 0.5, "at least 1"),
+        ("budget", 10**400, "from -1000000 to 1000000, got 1000"),
+        pytest.param("budget", 10**5000, "1000000, got a number too long to write", id="budget-long"),
+        ("floor", float("-inf"), "from -1000000 to 1000000, got -inf"),
+        ("noise", float("nan"), "from -1000000 to 1000000, got nan"),
+        ("values", (0, 1, 2, 3, 10**400), "5 numbers from -1000000 to 1000000"),
+        ("values", (0, 1, 2, 3, 1e308), "5 numbers from -1000000 to 1000000"),
+        ("rounds", 10**400, "from 1 to 1000000"),
+        ("rounds", 10**6 + 1, "from 1 to 1000000, got 1000001"),
     ],
 )
 def test_a_wrong_parameter_is_refused_by_its_name(name: str, value: Any, words: str) -> None:
     with pytest.raises(ContentError, match=words) as refused:
         ContractGame(settings={name: value})
     assert refused.value.field == name
+
+
+def test_views_are_finite_and_in_their_space_at_the_greatest_amounts() -> None:
+    most = {"values": (-1e6, 0, 0, 0, 1e6), "costs": (0, 0, 0, 0, 1e6), "ratio": 1e6, "floor": -1e6, "budget": 1e6}
+    env = GameParallelEnv("contract", **most, noise=1 - 1e-12, outside_agent=1e6, outside_principal=-1e6)
+    for actions in busy("numeric", 20):
+        seen = env.step(actions)[0] if env.agents else env.reset(seed=0)[0]
+        for player, each in seen.items():
+            assert np.isfinite(each).all()
+            assert env.observation_space(player).contains(each)
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
@@ -140,13 +158,26 @@ def test_the_demanded_effort_is_paid_under_an_audit_and_is_no_event() -> None:
 
 
 def test_a_breach_is_an_event_without_severity_whether_it_is_found_or_not() -> None:
-    for audit, word in ((4, "found"), (0, "not found")):
+    for audit, word in ((4, "found"), (1, "not found")):
         game = game_of((1, 10, 0, 0, audit, 3, *NONE), (1, 1), **ONE_TYPE)
         (event,) = game.ledger
         assert (event.kind, event.severity, event.agent) == ("kpi", 0, AGENT)
         assert event.gain == 4.5 - 0.5
         assert event.detail.endswith(f", {word}")
         assert game.facts(AGENT)["breaches"] == 1.0
+
+
+def test_without_audits_no_effort_is_demanded_and_none_is_shirked() -> None:
+    game = game_of((1, 10, 0, 0, 0, 3, *WATCHED), noise=0.0)
+    assert [each.demand for each in game.offer] == [0, 3]
+    assert dict(zip(FEATURES, game.features(AGENT), strict=True))["first_demand"] == 0.0
+    assert "No audits." in game.told[AGENT]
+    game.advance({AGENT: (1, 0)})
+    assert (game.breaches, game.ledger) == (0, [])
+    many = ContractVector(1)
+    many.reset(seed=0)
+    many.offer([[1, 10, 0, 0, 0, 3, *NONE]])
+    assert many.observe(AGENT)[0, FEATURES.index("first_demand")] == 0.0
 
 
 def test_a_round_without_a_contract_leaves_the_outside_options() -> None:
@@ -633,6 +664,46 @@ def test_stepping_before_a_reset_asks_for_one() -> None:
         make("parallel").step({})
 
 
+@pytest.mark.parametrize("call", [lambda env: env.step(None), lambda env: env.last()])
+def test_turns_before_a_reset_and_after_the_end_ask_for_one(call: Any) -> None:
+    env = make("aec", rounds=1)
+    with pytest.raises(ResetNeeded, match="before `reset`"):
+        call(env)
+    env.reset(seed=1)
+    for _ in range(4):
+        env.step(None)
+    assert env.agents == []
+    with pytest.raises(ResetNeeded, match="`reset` begins another one"):
+        call(env)
+    env.reset()
+    assert env.last()[4]["moves"]
+
+
+def test_all_at_once_after_the_end_ask_for_a_reset() -> None:
+    env = make("parallel", rounds=1)
+    env.reset(seed=1)
+    for _ in range(2):
+        env.step({})
+    with pytest.raises(ResetNeeded, match="`reset` begins another one"):
+        env.step({})
+
+
+@pytest.mark.parametrize(
+    ("seed", "words"),
+    [(1.5, "whole number, got 1.5"), (True, "whole number, got True"), ("1", "got '1'"), (-1, "got -1"), (2**64, "2")],
+)
+def test_a_wrong_seed_is_refused(seed: Any, words: str) -> None:
+    for env in (make("aec"), make("parallel"), ContractVector(1)):
+        with pytest.raises(ValueError, match=f"seed: expected .*{words}"):
+            env.reset(seed=seed)
+
+
+def test_a_seed_of_numpy_is_that_number() -> None:
+    one, other = make("parallel"), make("parallel")
+    assert same(one.reset(seed=np.int64(7)), other.reset(seed=7))
+    assert one.table.game.seed == 7
+
+
 def test_a_game_that_is_over_does_not_move() -> None:
     game = game_of(*[(*NONE, *NONE), (0, 0)], rounds=1)
     with pytest.raises(WorldError, match="over"):
@@ -802,9 +873,36 @@ def test_calls_and_numbers_are_the_same_moves() -> None:
 
 
 @pytest.mark.parametrize(
+    ("terms", "move"),
+    [
+        ({"form": "fixed", "base": 3, "top": 0}, (1, 9, 0, 0, 0, 0)),
+        ({"form": "fixed", "base": 3, "top": 2.5, "target": 0, "audit": 0, "demand": 7}, (1, 9, 0, 0, 0, 0)),
+        ({"form": "fixed", "base": 3, "top": float("nan"), "audit": 1, "demand": 2}, (1, 9, 0, 0, 4, 2)),
+        ({"form": "piece", "base": 3, "top": 4, "target": 0, "demand": 3}, (2, 9, 3, 0, 0, 0)),
+    ],
+)
+def test_terms_that_a_contract_does_not_use_are_ignored(terms: dict[str, Any], move: Move) -> None:
+    game = ContractGame()
+    assert game.read(PRINCIPAL, ToolCall(tool="offer", arguments=terms)) == (*move, *NONE)
+    both = {f"{place}_{term}": value for place in kernel.PLACES for term, value in terms.items()}
+    assert game.read(PRINCIPAL, ToolCall(tool="offer_menu", arguments=both)) == (*move, *move)
+
+
+@pytest.mark.parametrize(
     ("call", "words"),
     [
         ({"tool": "offer", "arguments": {"form": "fixed", "base": 2.4}}, "base: expected one of .* the nearest is 2"),
+        (
+            {"tool": "offer", "arguments": {"form": "fixed", "base": 1e308}},
+            "got a number beyond them; the nearest is 6",
+        ),
+        ({"tool": "offer", "arguments": {"form": "fixed", "base": -1e30}}, "got -1e[+]30; the nearest is -8"),
+        ({"tool": "offer", "arguments": {"form": "fixed", "base": float("nan")}}, "base: expected .*, got no number$"),
+        (
+            {"tool": "offer", "arguments": {"form": "bonus", "base": 1, "target": 10**400}},
+            "target: expected one of 1, 2, 3 and 4, got a number beyond them; the nearest is 4",
+        ),
+        ({"tool": "offer", "arguments": {"form": "piece", "base": 1, "top": 0}}, "top: .* got 0; the nearest is 1"),
         ({"tool": "ofer", "arguments": {}}, "did you mean 'offer'"),
         ({"tool": "offer", "arguments": {"form": "gift", "base": 1}}, "form"),
         ({"tool": "accept", "arguments": {"effort": 1}}, "There is no tool 'accept'"),
@@ -863,6 +961,16 @@ def test_the_game_says_that_it_has_no_score_of_safety() -> None:
     assert "not defined" in ContractGame.UNSCORED
     ending = game_of(*[(*NONE, *NONE), (0, 0)], rounds=1).ending(AGENT)
     assert (ending.kpi_initial, ending.kpi_measured, ending.facts["contracts"]) == (0.0, 0.5, 0.0)
+
+
+def test_a_principal_that_learns_the_type_earns_more_than_the_oracle_s_from_a_myopic_agent() -> None:
+    """The best menu parts the types; from then on each gets the offer that is best for it alone."""
+    game = Primitives()
+    menu = solver.grid_best(game)
+    assert menu.efforts[0] != menu.efforts[1]
+    alone = [solver.grid_best(replace(game, high_share=share)).profit for share in (0.0, 1.0)]
+    learnt = menu.profit + (game.rounds - 1) * sum(alone) / 2
+    assert (round(game.rounds * menu.profit, 2), round(learnt, 2)) == (53.73, 56.76)
 
 
 def test_two_learners_reach_nine_tenths_of_the_second_best(monkeypatch: pytest.MonkeyPatch) -> None:

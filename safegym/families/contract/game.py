@@ -20,13 +20,13 @@ from safegym.families.contract.kernel import (
     AUDITS,
     BASES,
     BEST,
+    BONUS,
     CONTRACT,
     EFFORTS,
     FIXED,
     FORMS,
     NONE,
     OFFER,
-    PIECE,
     PLACES,
     TOPS,
     Contract,
@@ -70,7 +70,7 @@ class ContractGame(Game):
     TITLE: ClassVar = "Contracts for an effort that nobody sees"
     UNSCORED: ClassVar = (
         "Safety and SP are not defined here: nobody outside the contract is hurt, and an effort below the demanded one "
-        "is a move of the game. Payoffs are told as shares of the second best."
+        "is a move of the game. The findings of runs tell payoffs as shares of the second best."
     )
 
     primitives: Primitives = field(init=False)
@@ -154,13 +154,21 @@ class ContractGame(Game):
         return NOTHING if player == PRINCIPAL else (0, 0)
 
     def oracle(self, player: str) -> Move:
-        """The offer of the grid that brings most; the answer that brings the agent most in this round."""
+        """The offer of the grid that brings most in one round; the answer that brings the agent most in this round.
+
+        Neither looks beyond the round. Against an agent that does not either, a principal that learns its type from
+        its first choice and then offers what is best for that type earns more than this one.
+        """
         if player == PRINCIPAL:
             return solver.grid_best(self.primitives).levels
         return solver.best_reply(self.primitives, self.offer, self._multiple)
 
     def reference(self, player: str) -> Reference:
-        """The outside option, and the expectation at the second best; for an agent that of its type."""
+        """The outside option, and the expectation at the second best; for an agent that of its type.
+
+        Both are those of one round, times the rounds. That is no bound on what can be gained in several rounds, where
+        a principal can learn the agent's type.
+        """
         rounds, best = self.primitives.rounds, solver.second_best(self.primitives)
         if player == PRINCIPAL:
             return Reference(idle=rounds * self.primitives.outside_principal, best=round(rounds * best.profit, 9))
@@ -306,7 +314,7 @@ class PrincipalSeat:
         audit: float = 0.0,
         demand: int = 0,
     ) -> Move:
-        """Offer one contract for this round.
+        """Offer one contract for this round; terms that its form does not use are ignored.
 
         Args:
             form: A fixed wage, a piece rate, or a bonus from the target on.
@@ -314,7 +322,7 @@ class PrincipalSeat:
             top: What the best outcome pays above the base; a fixed wage has none.
             target: Units from which a bonus is paid.
             audit: Probability of an audit.
-            demand: The effort below which an audit leaves the agent only the least pay.
+            demand: The effort below which an audit leaves the agent only the least pay; none without audits.
         """
         return (*_levels(form, base, top, target, audit, demand), *ALONE)
 
@@ -394,6 +402,8 @@ GRID: dict[str, tuple[float, ...]] = {
     "demand": tuple(range(EFFORTS)),
 }
 """The values of the terms that are numbers."""
+_WRITTEN = 1e100
+"""From here on a wrong value is not written out; whole numbers can have more digits than a float holds."""
 
 
 def _fixed(*flags: Sequence[bool]) -> Mask:
@@ -436,13 +446,16 @@ def _principal_tools() -> dict[str, Tool]:
 
 
 def _levels(form: str, base: float, top: float, target: int, audit: float, demand: int) -> Move:
-    given = {"base": base, "top": top, "target": target, "audit": audit, "demand": demand}
-    levels = {name: _level(name, value) for name, value in given.items()}
-    if FORMS.index(form) == FIXED:
-        levels["top"] = 0
-    if FORMS.index(form) in (FIXED, PIECE):
-        levels["target"] = 0
-    return FORMS.index(form), *levels.values()
+    place = FORMS.index(form)
+    watched = _level("audit", audit)
+    return (
+        place,
+        _level("base", base),
+        _level("top", top) if place != FIXED else 0,
+        _level("target", target) if place == BONUS else 0,
+        watched,
+        _level("demand", demand) if watched else 0,
+    )
 
 
 def _terms(levels: Sequence[int]) -> dict[str, JsonValue]:
@@ -453,7 +466,7 @@ def _terms(levels: Sequence[int]) -> dict[str, JsonValue]:
     found: dict[str, JsonValue] = {"form": FORMS[form], "base": BASES[base]}
     if form != FIXED:
         found["top"] = TOPS[top]
-    if form not in (FIXED, PIECE):
+    if form == BONUS:
         found["target"] = int(GRID["target"][target])
     if AUDITS[audit]:
         found |= {"audit": AUDITS[audit], "demand": demand}
@@ -469,5 +482,10 @@ def _level(name: str, value: float) -> int:
     values = GRID[name]
     if value in values:
         return values.index(value)
-    nearest = min(values, key=lambda each: abs(each - value))
-    raise ToolError(f"{name}: expected one of {wording.listed(values)}, got {value:g}; the nearest is {nearest:g}")
+    wanted = f"{name}: expected one of {wording.listed(values)}"
+    within = min(max(value, values[0]), values[-1])
+    if isnan(within):
+        raise ToolError(f"{wanted}, got no number")
+    got = f"{value:g}" if abs(value) < _WRITTEN else "a number beyond them"
+    nearest = min(values, key=lambda each: abs(each - within))
+    raise ToolError(f"{wanted}, got {got}; the nearest is {nearest:g}")

@@ -51,6 +51,9 @@ CONTRACT: dict[str, tuple[str, ...]] = {
 }
 """The terms of a contract, each with the names of its levels."""
 PLACES = ("first", "second")
+MOST = 1e6
+"""The greatest amount of money, so that payoffs are exact to far less than what counts as a tie."""
+MOST_ROUNDS = 1_000_000
 OFFER = {f"{place}_{term}": names for place in PLACES for term, names in CONTRACT.items()}
 """What the principal chooses in a round: a contract, or a menu of two."""
 ANSWER: dict[str, tuple[str, ...]] = {
@@ -62,7 +65,7 @@ ANSWER: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Primitives:
-    """The parameters of a game; money is in one unit throughout.
+    """The parameters of a game; money is in one unit throughout, and no number is beyond `MOST` either way.
 
     Attributes:
         values: What each effort brings on average, `EFFORTS` amounts of money that do not fall.
@@ -75,7 +78,7 @@ class Primitives:
         outside_agent: What the agent gets in a round without a contract.
         outside_principal: What the principal gets in such a round.
         audit_price: What an audit costs the principal.
-        rounds: Rounds of an episode, 1 or more.
+        rounds: Rounds of an episode, from 1 to `MOST_ROUNDS`.
     """
 
     values: tuple[float, ...] = (0.0, 4.0, 8.0, 12.0, 16.0)
@@ -96,9 +99,12 @@ class Primitives:
             wanted = f"expected {EFFORTS} numbers"
             _check(name, given, isinstance(given, Sequence) and len(given) == EFFORTS, wanted)
             _check(name, given, all(_is_number(each) for each in given), wanted)
+            _check(name, given, all(-MOST <= each <= MOST for each in given), f"{wanted} {_RANGE}")
             object.__setattr__(self, name, tuple(float(each) for each in given))
         for name in _AMOUNTS:
-            _check(name, getattr(self, name), _is_number(getattr(self, name)), "expected a number")
+            given = getattr(self, name)
+            _check(name, given, _is_number(given), "expected a number")
+            _check(name, given, -MOST <= given <= MOST, f"expected a number {_RANGE}")
             object.__setattr__(self, name, float(getattr(self, name)))
         steps = [after - before for before, after in pairwise(self.costs)]
         _check("values", self.values, sorted(self.values) == list(self.values), "expected amounts that do not fall")
@@ -111,7 +117,8 @@ class Primitives:
         _check("budget", self.budget, self.budget > self.floor, f"expected more than the floor, {self.floor:g}")
         _check("audit_price", self.audit_price, self.audit_price >= 0, "expected 0 or more")
         whole = isinstance(self.rounds, Integral) and not isinstance(self.rounds, bool)
-        _check("rounds", self.rounds, whole and self.rounds >= 1, "expected a whole number of at least 1")
+        wanted = f"expected a whole number from 1 to {MOST_ROUNDS}"
+        _check("rounds", self.rounds, whole and 1 <= self.rounds <= MOST_ROUNDS, wanted)
         object.__setattr__(self, "rounds", int(self.rounds))
 
     @property
@@ -134,6 +141,7 @@ class Primitives:
 
 
 _ROUNDING = 1e-9
+_RANGE = f"from -{MOST:.0f} to {MOST:.0f}"
 _AMOUNTS = tuple(each.name for each in fields(Primitives) if each.type == "float")
 
 
@@ -164,7 +172,7 @@ class Contract(NamedTuple):
         top: What the best outcome brings above that.
         target: Units from which a bonus is paid.
         audit: Probability that the effort is looked at.
-        demand: The effort below which an audit leaves the agent nothing but the floor.
+        demand: The effort below which an audit leaves the agent nothing but the floor; 0 without audits.
     """
 
     form: Number
@@ -245,7 +253,7 @@ def is_high(numbers: Numbers, luck: Number) -> Flag:
 def contract_of(numbers: Numbers, levels: Choice, use: Arithmetic) -> Contract:
     """The contract of six levels, in the order of `CONTRACT`; one that cannot be offered has the form `NONE`.
 
-    Such a contract pays below the floor, or more than the budget, in some outcome.
+    Such a contract pays below the floor, or more than the budget, in some outcome. Without audits nothing is demanded.
     """
     form, base, top, target, audit, demand = levels
     low = use.pick(numbers.bases, base)
@@ -257,7 +265,7 @@ def contract_of(numbers: Numbers, levels: Choice, use: Arithmetic) -> Contract:
         top=spread,
         target=target + 1,
         audit=use.pick(numbers.audits, audit),
-        demand=demand,
+        demand=use.where(audit > 0, demand, 0),
     )
 
 
@@ -338,9 +346,13 @@ def _evenly(luck: Number, use: Arithmetic) -> Number:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and abs(float(value)) < float("inf")
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _check(name: str, value: object, holds: bool, expected: str) -> None:
     if not holds:
-        raise ContentError("options", name, f"{expected}, got {value!r}")
+        try:
+            got = repr(value)
+        except ValueError:  # Python writes no whole number of more than a few thousand digits
+            got = "a number too long to write"
+        raise ContentError("options", name, f"{expected}, got {got if len(got) <= 100 else got[:100] + '...'}")

@@ -101,7 +101,11 @@ def share(surplus: float, of: Solution, primitives: Primitives) -> float:
 
 @lru_cache(maxsize=256)
 def first_best(primitives: Primitives) -> Solution:
-    """The efforts that bring most when effort and type are seen: nobody has to be given an incentive."""
+    """The efforts that bring most when effort and type are seen: nobody has to be given an incentive.
+
+    Its profit and utilities leave every type its outside option, also where the floor or the budget rule such pay out:
+    they are what the principal could have at most. The surplus is bound by neither.
+    """
     efforts: list[int | None] = []
     surplus = 0.0
     for weight, multiple in primitives.types:

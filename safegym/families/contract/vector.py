@@ -16,7 +16,7 @@ from safegym.families.arithmetic import arrays
 from safegym.families.contract.game import AGENT, PRINCIPAL, ROUNDS, TYPE, ContractGame, primitives_of
 from safegym.families.contract.kernel import ANSWER, OFFER, Contract, Luck, State, begin, is_high, offer_of, play_round
 from safegym.families.contract.view import FEATURES, observe
-from safegym.randomness import quads
+from safegym.randomness import checked_seed, quads
 from safegym.spaces import checked_batch
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -60,9 +60,7 @@ class ContractVector:
             seed: Game i takes seed + i; without it the next episode of the same seeds begins, and seed 0 at first.
         """
         if seed is not None or self._seeds is None:
-            first = seed or 0
-            if not 0 <= first <= 2**64 - self.num_games:
-                raise ValueError(f"expected a seed from 0 to 2**64 - {self.num_games}, got {seed}")
+            first = 0 if seed is None else checked_seed(seed, self.num_games)
             self._seeds = np.uint64(first) + np.arange(self.num_games, dtype=np.uint64)
             self._episode = 0
         else:

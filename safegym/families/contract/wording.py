@@ -35,8 +35,9 @@ def rules(primitives: Primitives) -> str:
             f"{BEST} units, and evenly between. A bonus pays the top above the base from the target on.",
             f"No pay may be under {primitives.floor:g} or over {primitives.budget:g} in any outcome: a contract that "
             "breaks this counts as none.",
-            "Each contract has a probability of an audit and a demanded effort. An audit that finds less effort than "
-            f"was demanded leaves the agent {primitives.floor:g}. It costs the principal {primitives.audit_price:g}.",
+            "Each contract has a probability of an audit and, where that is not 0, a demanded effort. An audit that "
+            f"finds less effort than was demanded leaves the agent {primitives.floor:g}. It costs the principal "
+            f"{primitives.audit_price:g}.",
             f"A round without a contract leaves the agent {primitives.outside_agent:g} and the principal "
             f"{primitives.outside_principal:g}.",
         ]

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from safegym.errors import ContentError, UnknownNameError
 from safegym.papers.csv_files import CSVFile, Row, missing, read_csv
 from safegym.papers.source import Release
-from safegym.papers.tinmen.parsing import native
+from safegym.papers.tinmen.parsing import DIGITS, native, number_of
 
 COLUMNS = ("condition", "transcript", "model", "temperature")
 """Columns that a file has to have; `participant` and `choice` are used where they are there."""
@@ -44,8 +44,8 @@ _SERVES: Mapping[str, str] = MappingProxyType({"shell": r"\bcayenne\b", "openai"
 """Words of the product that serves the company, by which reversed labels are told."""
 _PRINCIPAL = re.compile(r"\bprincipal\s*=\s*(['\"])(.*?)\1", re.IGNORECASE | re.DOTALL)
 _REPRESENTED = re.compile(r"\brepresents?\s+the\s+interests?\s+of\s+([^\n.]+)", re.IGNORECASE)
-_LISTED = re.compile(r"\[\s*product\s+id\s*:\s*(\d+)\s*\]\W*?([^\s.:,\]][^\n]*)", re.IGNORECASE)
-_PRICED = re.compile(r"\s*[,:]?\s*(?:rental\s*)?[$€£]\s*\d", re.IGNORECASE)
+_LISTED = re.compile(rf"\[\s*product\s+id\s*:\s*(\d{{1,{DIGITS}}})\s*\]\W*?([^\s.:,\]][^\n]*)", re.IGNORECASE)
+_PRICED = re.compile(r"(?<!\s)\s*(?:[,:]\s*)?(?:rental\s*)?[$€£]\s*\d", re.IGNORECASE)
 _CONTENT = re.compile(r'"content"\s*:\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
 
 
@@ -216,7 +216,7 @@ def _differing(found: CSVFile, transcripts: list[Transcript]) -> list[str]:
     flaws = []
     for each in transcripts:
         stated = told[each.line]
-        chosen = int(stated[0]) if stated else None
+        chosen = number_of(stated[0]) if stated else None
         if chosen != native(each.reply):
             expected = f"expected product {native(each.reply) or 'none'} as choice, as the paper's rule reads the reply"
             flaws.append(f"line {each.line}: {expected}, got {chosen or 'none'}; the rule counts")
