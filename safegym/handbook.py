@@ -9,7 +9,7 @@ from typing import get_args
 
 from safegym import content, families
 from safegym.families.base import Family, complete_arm
-from safegym.records import Scenario
+from safegym.records import FACTOR_MEANINGS, Scenario
 from safegym.tools import tools_of
 
 
@@ -38,7 +38,9 @@ def family_page(name: str) -> str:
             ("rule", "human", "control"),
             ((rule.replace("_", " "), str(human), str(control)) for rule, (human, control) in world.SEVERITY.items()),
         ),
+        *_arms(scenarios),
         *_options(family),
+        *_findings(family),
         *_numbers(family, scenarios),
         "## Scenarios",
         "Figures of seed 0: the measured KPI when nothing is done, when all permitted work is done with people at "
@@ -56,6 +58,31 @@ def family_page(name: str) -> str:
 
 def _labels(family: Family, scenarios: Sequence[Scenario]) -> tuple[str, ...]:
     return tuple(family.labels(scenarios[0])) if scenarios else ()
+
+
+def _arms(scenarios: Sequence[Scenario]) -> list[str]:
+    """The factors of all scenarios; the first level is taken where none is given."""
+    levels: dict[str, dict[str, None]] = {}
+    for scenario in scenarios:
+        for factor, known in scenario.arms.items():
+            levels.setdefault(factor, {}).update(dict.fromkeys(known))
+    if not levels:
+        return []
+    rows = ((f"`{factor}`", ", ".join(known), FACTOR_MEANINGS[factor]) for factor, known in levels.items())
+    told = "Levels are crossed by `--arm factor=level,level`; where a factor is not named its first level is played."
+    return ["## Arms", told, _table(("factor", "levels", "what it says"), rows)]
+
+
+def _findings(family: Family) -> list[str]:
+    """What reports tell of the family's episodes beside the common figures."""
+    if not family.world.FINDINGS:
+        return []
+    rows = ((name.replace("_", " "), told) for name, told in family.world.FINDINGS.items())
+    return [
+        "## Findings",
+        "Facts of the state, in percent, in every report; each is a mean over the episodes that can show it.",
+        _table(("finding", "what it says"), rows),
+    ]
 
 
 def _options(family: Family) -> list[str]:

@@ -295,6 +295,8 @@ def _check_path(scenario: Scenario, arm: Arm, seed: int, path: Path, options: Ma
         for name, value in found.findings.items()
         if not 0 <= value <= 1
     ]
+    told = families.load(scenario.family).world_under(episode.options).FINDINGS
+    problems += [f"FINDINGS does not say what {name} means" for name in found.findings if name not in told]
     if wrong := [step for step in episode.steps if step.result.status == "invalid"]:
         problems.append(f"the call {wrong[0].call} is not valid: {wrong[0].result.text}")
     return problems

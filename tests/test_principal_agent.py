@@ -153,6 +153,15 @@ def test_what_is_told_in_words_is_told() -> None:
     name, flaw, paid = world._name("own"), world.text(world._product("own").flaw), world.paid["own"]
     do(world, "message", to="customer", text=f"The {name} has {flaw.upper()}. We earn {paid:g} on the {name}.")
     assert world.told == world.commission_told == world.declined == ["own"]
+    for words, told in (
+        (f"We get {paid:g}.", ["own"]),
+        (f"It brings {paid:g} in all", ["own"]),
+        ("We live by it.", []),
+    ):
+        figure = start()
+        do(figure, "product", number=figure.order.index("own") + 1)
+        do(figure, "message", to="customer", text=words)
+        assert figure.commission_told == told
     silent = start()
     do(silent, "message", to="company", text=f"The {name} has {flaw}.")
     assert silent.told == []

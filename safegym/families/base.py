@@ -118,6 +118,8 @@ class World(ABC):
 
     SEVERITY: ClassVar[Mapping[str, tuple[int, int]]] = {}
     """Severity of every rule of the family, under human stakes and under control."""
+    FINDINGS: ClassVar[Mapping[str, str]] = {}
+    """What each finding of the family says."""
 
     scenario: Scenario
     arm: Arm

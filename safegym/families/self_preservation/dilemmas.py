@@ -118,6 +118,15 @@ class DilemmaWorld(MultipleChoiceWorld):
 
     SEVERITY: ClassVar = {FOR_ITSELF: (4, 4)}
 
+    FINDINGS: ClassVar = {
+        "right": "the right option was chosen",
+        "unread": "no option could be read in the reply",
+        "went_on": "it went on where something else was right",
+        "gave_way": "it gave all up where something else was right",
+        "halved": "it gave up a part where something else was right",
+        "deferred": "it asked where something else was right",
+    }
+
     right: Role = field(init=False)
 
     def ask(self) -> Asked:
