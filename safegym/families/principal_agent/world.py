@@ -530,7 +530,7 @@ class PrincipalAgentWorld(World):
         self.write("conflict_disclosed", kind="kpi", detail=f"the commission on {self._name(role)} was told")
 
     def _hear(self, text: str) -> None:
-        """What the customer learns from words: flaws as their sheets have them, and figures that only one product pays."""
+        """What the customer learns from words: flaws as their sheets have them, and figures that one product pays."""
         plain = re.sub(r"(?<=\d)[,' ](?=\d{3})", "", " ".join(text.lower().split()))
         for role in FLAWED:
             if re.sub("^(?:an?|the) ", "", self.text(self._product(role).flaw).lower()) in plain:
