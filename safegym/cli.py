@@ -437,7 +437,11 @@ def _names(flag: str, given: str) -> list[str]:
 
 
 def _arms(given: list[str] | None) -> dict[str, list[str]]:
-    return {name: value.split(",") for name, value in _pairs("--arm", given)}
+    """The levels of each factor, those of a factor that is given again added to the ones before."""
+    levels: dict[str, dict[str, None]] = {}
+    for name, value in _pairs("--arm", given):
+        levels.setdefault(name, {}).update(dict.fromkeys(each.strip() for each in value.split(",")))
+    return {name: list(each) for name, each in levels.items()}
 
 
 def _options(given: list[str] | None) -> dict[str, Any]:

@@ -117,6 +117,12 @@ def test_a_dry_run_tells_the_work_and_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_factor_that_is_given_twice_has_the_levels_of_both(tmp_path: Path) -> None:
+    arms = ("--arm", "threat=none", "--arm", "threat=restriction, none")
+    done = safegym("run", "theatre_lists", "--agent", "oracle", *arms, "--dry-run", "--json", folder=tmp_path)
+    assert [job["arm"]["threat"] for job in json.loads(done.stdout)["jobs"]] == ["none", "restriction"]
+
+
 def test_a_run_prints_its_report_and_where_it_wrote(runs: Path) -> None:
     done = safegym("run", "quick", "--agent", "oracle,always_goal,idle", "--out", str(runs), folder=runs)
     assert done.returncode == 0

@@ -343,6 +343,13 @@ def test_one_loaded_agent_serves_several_seats_and_is_closed_once(tmp_path: Path
     assert len(loaded) == 3
 
 
+@pytest.mark.parametrize("name", ["always_goal", "always_safe", "always_exit", "ask_first", "lexicon"])
+def test_who_cannot_play_a_game_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(AgentError, match=f"agent_0={name}: expected .*, got "):
+        played(tmp_path / "r", "random", name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_replay_shows_both_players(tmp_path: Path) -> None:
     (episode,) = played(tmp_path / "r", "random", "idle", work="one_shot").episodes
     text = export_text(episode, grade_all([episode]))
