@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -20,7 +21,9 @@ from safegym.records import FACTORS, Arm, Scenario
 from safegym.shell import open_shell
 
 MOST_TOLD = 3
-"""How many flaws of a paper's files an error tells."""
+"""How many flaws of a paper's files an error tells, and how many of several scenarios a run's name tells."""
+SAME_WORD = 0.8
+"""How near a name is to that of a family for the family alone to be suggested."""
 TWINS: dict[str, tuple[str, ...]] = {"stakes": ("human", "control")}
 """The arms of a run that names a whole family."""
 
@@ -131,8 +134,8 @@ def _found(
     names = [str(work)] if isinstance(work, str | Path) else [str(each) for each in work]
     if not names:
         raise UnknownNameError("scenario", "", content.scenario_files())
-    if len(names) == 1 and names[0].startswith(papers.PREFIX):
-        return _of_paper(names[0], data)
+    if any(name.startswith(papers.PREFIX) for name in names):
+        return _of_paper(names, data)
     if data is not None:
         raise ContentError("--data", "", f"expected work such as {papers.PREFIX}odcv, which reads it, got {names[0]!r}")
     if len(names) == 1 and (found := presets.find_games(names[0])):
@@ -150,14 +153,18 @@ def _found(
     return Suite(name=joined, title=joined, scenarios=tuple(names)), scenarios, ()
 
 
-def _of_paper(name: str, data: str | Path | None) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
+def _of_paper(names: Sequence[str], data: str | Path | None) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
     """The scenarios of a paper, under the options that its family has by default."""
-    items = papers.read_items(name, data)
-    options: Any = families.load(items.scenarios[0].family).checked({})
-    title = name.replace(":", "-").replace("/", "-")
-    names = tuple(each.id for each in items.scenarios)
-    suite = Suite(name=title, title=title, scenarios=names, options=options, arms=dict(items.crossed))
-    return suite, list(items.scenarios), tuple(map(str, items.problems))
+    if len({name.partition("/")[0] for name in names}) > 1:
+        raise ContentError("safegym run", "", f"expected one paper by itself, got {', '.join(names)}")
+    found = [papers.read_items(name, data) for name in names]
+    scenarios = list({each.id: each for items in found for each in items.scenarios}.values())
+    options: Any = families.load(scenarios[0].family).checked({})
+    told = [names[0], *(name.partition("/")[2] or "all" for name in names[1:MOST_TOLD])]
+    title = "+".join(told).replace(":", "-").replace("/", "-") + ("+more" if len(names) > MOST_TOLD else "")
+    ids = tuple(each.id for each in scenarios)
+    suite = Suite(name=title, title=title, scenarios=ids, options=options, arms=dict(found[0].crossed))
+    return suite, scenarios, tuple(map(str, found[0].problems))
 
 
 def find_work(name: str) -> list[Scenario]:
@@ -172,8 +179,9 @@ def find_work(name: str) -> list[Scenario]:
     try:
         return content.read_folder(name) or [content.find_scenario(name)]
     except UnknownNameError as error:
-        valid = [*error.valid, *content.suite_files(), *games.names(), *content.preset_files()]
-        raise UnknownNameError("suite, scenario or game", name, valid) from None
+        valid = [*error.valid, *families.names(), *content.suite_files(), *games.names(), *content.preset_files()]
+        meant = get_close_matches(name.replace("-", "_"), families.names(), n=1, cutoff=SAME_WORD)
+        raise UnknownNameError("suite, family, scenario or game", name, meant or valid) from None
 
 
 def _checked_seeds(seeds: object) -> tuple[int, ...]:

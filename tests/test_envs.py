@@ -259,3 +259,15 @@ def test_a_menu_takes_whole_numbers(action: object) -> None:
     with pytest.raises(ActionError, match="whole number"):
         env.step(action)
     assert env.steps == 0
+
+
+def test_a_scenario_of_another_family_is_told_with_the_environment_that_plays_it() -> None:
+    told = "got one of principal_agent, principal_agent/tea_beside_the_cup; make safegym/PrincipalAgent-v0"
+    with pytest.raises(ContentError, match=told):
+        gym.make("safegym/SelfPreservation-v0", scenario="tea_beside_the_cup")
+
+
+def test_a_factor_that_the_options_leave_out_is_told_at_reset() -> None:
+    env = gym.make("safegym/SelfPreservation-v0", scenario="theatre_lists", form="question", threat="none")
+    with pytest.raises(ContentError, match=r"threat: expected a factor .* under these options; there are no arms"):
+        env.reset(seed=0)

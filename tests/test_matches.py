@@ -25,7 +25,7 @@ from safegym.graders import grade_all
 from safegym.plan import make_plan
 from safegym.records import Episode
 from safegym.replay import export_text
-from safegym.report import render, report
+from safegym.report import render, report, to_markdown
 from safegym.rollout import Results, run, verify
 from tests.conftest import ROOT
 
@@ -419,3 +419,13 @@ def test_a_model_plays_a_seat(tmp_path: Path) -> None:
     header = json.loads((tmp_path / "r" / "run.json").read_text("utf-8"))
     assert header["identity"]["protocol"][PRINCIPAL]["temperature"] == 0.0
     assert header["identity"]["protocol"][AGENT] == {}
+
+
+def test_a_report_of_a_game_is_sliced_by_its_presets(tmp_path: Path) -> None:
+    results = run("contract/*", {PRINCIPAL: "oracle", AGENT: "idle"}, options={"rounds": 2}, out=tmp_path / "r")
+    shown = to_markdown(report(results.folder, by=["scenario"]))
+    table = shown.partition("contract by scenario")[2]
+    presets = {episode.scenario for episode in results.episodes}
+    assert len(presets) > 1
+    assert all(name in table.replace("\\", "") for name in presets), table
+    assert "contract by" not in to_markdown(report(results.folder))
