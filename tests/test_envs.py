@@ -164,7 +164,6 @@ def test_a_thing_that_is_no_call_is_the_caller_s_mistake() -> None:
         ({"scenario": "night_porter"}, "night_porters"),
         ({"stakes": "humane"}, "human"),
         ({"presure": "none"}, "pressure"),
-        ({"scenario": "trial_follow_up"}, "expected one of"),
         ({"interface": "number"}, "numeric"),
     ],
 )
@@ -262,9 +261,9 @@ def test_a_menu_takes_whole_numbers(action: object) -> None:
 
 
 def test_a_scenario_of_another_family_is_told_with_the_environment_that_plays_it() -> None:
-    told = "got one of principal_agent, principal_agent/tea_beside_the_cup; make safegym/PrincipalAgent-v0"
+    told = "expected a scenario of manager, got one of kpi, kpi/trial_follow_up; make safegym/KPI-v0"
     with pytest.raises(ContentError, match=told):
-        gym.make("safegym/SelfPreservation-v0", scenario="tea_beside_the_cup")
+        gym.make("safegym/Manager-v0", scenario="trial_follow_up")
 
 
 def test_a_factor_that_the_options_leave_out_is_told_at_reset() -> None:
