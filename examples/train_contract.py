@@ -7,8 +7,8 @@ table of its own mean payoff for every contract, type and answer. Neither sees t
 what both would do without exploring is held against the second best, as a share of what that brings above the outside
 options.
 
-    python examples/train_contract.py                     # twelve million rounds, half a minute on one core
-    python examples/train_contract.py --rounds 300000     # a glimpse
+    python examples/train_contract.py                     # twelve million rounds, some ten seconds on one core
+    python examples/train_contract.py --rounds 2000000    # a glimpse, two seconds
     python examples/train_contract.py --figure shares.png
 """
 
@@ -75,6 +75,10 @@ class Agent:
         place = np.ravel_multi_index((high.astype(int), offered, answer), self.mean.shape)
         learn(self.mean.reshape(-1), self.tried.reshape(-1), place, payoff, least=0.0)
 
+    def knows(self, offered: int) -> bool:
+        """Whether each type has tried every answer to a contract; before, what it would do tells nothing."""
+        return bool(self.tried[:, offered].all())
+
     def best(self, offered: int) -> list[tuple[int, int]]:
         """The answer of each type to a contract, as levels."""
         return [tuple(ANSWERS[each].tolist()) for each in self.mean[:, offered].argmax(axis=1)]
@@ -100,7 +104,8 @@ def train(rounds: int, games: int, seed: int, **settings: float) -> list[tuple[i
         settings: Fields of `Primitives`.
 
     Returns:
-        Rounds played, and surplus and profit as shares of the second best's.
+        Rounds played, and surplus and profit as shares of the second best's; nothing from before both types have tried
+        every answer to the contract that the principal holds for the best.
     """
     play, draw = ContractVector(games, **settings), np.random.default_rng(seed)
     game = play.primitives
@@ -124,8 +129,8 @@ def train(rounds: int, games: int, seed: int, **settings: float) -> list[tuple[i
         payoffs = play.answer(ANSWERS[answer])
         principal.learn(chosen, payoffs[PRINCIPAL])
         agent.learn(high, chosen, answer, payoffs[AGENT])
-        if batch + 1 in reports:
-            best = principal.best()
+        best = principal.best() if batch + 1 in reports else -1
+        if best >= 0 and agent.knows(best):
             replies = agent.best(best)
             told = solver.expected(game, offers[best].tolist(), [replies[multiple > 1] for _, multiple in game.types])
             shares = solver.share(told.surplus, second, game), told.profit / second.profit
@@ -135,6 +140,8 @@ def train(rounds: int, games: int, seed: int, **settings: float) -> list[tuple[i
                 f"second best's surplus, {shares[1]:6.1%} of its profit; efforts {told.efforts}",
                 flush=True,
             )
+    if not found:
+        print(f"nothing was learned in {batches * games:,} rounds; two million show something")
     return found
 
 
@@ -149,7 +156,7 @@ def draw_figure(found: list[tuple[int, float, float]], file: Path) -> None:
     axes.plot(played, surplus, color="tab:blue", label="surplus of both")
     axes.plot(played, profit, color="tab:orange", linestyle="--", label="profit of the principal")
     axes.set(xlabel="rounds played, in millions", xscale="log", ylabel="share of the second best", ylim=(-0.3, 1.15))
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=150)
     print(f"wrote {file}")
@@ -164,5 +171,5 @@ if __name__ == "__main__":
     parser.add_argument("--figure", type=Path, help="file for a picture of the shares over time (needs matplotlib)")
     arguments = parser.parse_args()
     shares = train(arguments.rounds, arguments.games, arguments.seed, noise=arguments.noise)
-    if arguments.figure:
+    if arguments.figure and shares:
         draw_figure(shares, arguments.figure)

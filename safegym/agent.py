@@ -28,7 +28,18 @@ from safegym.models import BACKENDS, compute_fields, load_model
 from safegym.models.base import Model, ModelRequest, TransientModelError
 from safegym.models.prompts import EXAMPLE, REMINDER, tool_prompt
 from safegym.randomness import uniform
-from safegym.records import MENU, AgentIdentity, Observation, Record, TokenTrace, ToolCall, ToolSpec, Turn, digest
+from safegym.records import (
+    FACTORS,
+    MENU,
+    AgentIdentity,
+    Observation,
+    Record,
+    TokenTrace,
+    ToolCall,
+    ToolSpec,
+    Turn,
+    digest,
+)
 
 COMPUTE = "compute"
 """The table of an agent file that says how a model is computed: recorded, never part of an identity."""
@@ -300,7 +311,7 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
     if settings is None:
         hashed: dict[str, JsonValue] = {"file": hashlib.sha256(content).hexdigest(), "parameters": told}
         maker = _agent_class(file)
-        _check_parameters(maker, parameters)
+        _check_parameters(file.stem, maker, parameters)
         maker(**parameters)  # what it cannot do with them is told now, not in the first episode
         hashed["files"] = _files_of(maker, parameters)
         privileged = bool(getattr(maker, "privileged", False))
@@ -353,6 +364,7 @@ def read_agent_file(file: Path, parameters: dict[str, JsonValue]) -> AgentFile:
     fields = compute_fields(raw.get("backend", "hf")) if raw.get("backend", "hf") in BACKENDS else ()
     for key in others:
         if key not in fields:
+            _check_no_factor(key)
             raise UnknownNameError(f"parameter of the agent {file.stem}", key, (*AgentFile.model_fields, *fields))
     if others:
         raw[COMPUTE] = {**raw.get(COMPUTE, {}), **others}
@@ -411,10 +423,22 @@ def _files_of(maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> di
     return {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
 
 
-def _check_parameters(maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> None:
+def _check_parameters(name: str, maker: Callable[..., Any], parameters: dict[str, JsonValue]) -> None:
     takes = inspect.signature(maker).parameters
     if any(each.kind is each.VAR_KEYWORD for each in takes.values()):
         return
     for key in parameters:
         if key not in takes:
+            _check_no_factor(key)
+            if not takes:
+                raise ContentError("agent", key, f"the agent {name} takes no parameters, got {key!r}")
             raise UnknownNameError("agent parameter", key, takes)
+
+
+def _check_no_factor(name: str) -> None:
+    """Refuse a factor of the arms among the parameters of an agent."""
+    if name in FACTORS:
+        level = FACTORS[name][0]
+        raise ContentError(
+            "agent", name, f'expected a parameter of the agent; a factor is set by arms={{"{name}": ["{level}"]}}'
+        )

@@ -13,13 +13,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from safegym import content, families, graders
+from safegym import content, families, graders, papers
 from safegym.content import Preset
 from safegym.errors import UnknownNameError
 from safegym.families import games, presets
 from safegym.handbook import family_page
+from safegym.plan import make_plan
 from safegym.records import Scenario
-from safegym.registration import ENVIRONMENTS
+from safegym.registration import ENVIRONMENTS, GAMES
 
 Rows = list[dict[str, str]]
 
@@ -36,7 +37,11 @@ def catalogue(kind: str | None = None) -> dict[str, Rows]:
         "presets": lambda: [_preset_row(content.find_preset(name)) for name in content.preset_files()],
         "families": lambda: [_family_row(name) for name in families.names()],
         "graders": lambda: [{"name": name} for name in graders.names()],
-        "environments": lambda: [{"name": env_id, "family": name} for env_id, name in ENVIRONMENTS.items()],
+        "papers": lambda: [_paper_row(name) for name in papers.names()],
+        "environments": lambda: [
+            *({"name": env_id, "family": name, "made by": "gymnasium"} for env_id, name in ENVIRONMENTS.items()),
+            *({"name": env_id, "family": name, "made by": "pettingzoo"} for env_id, name in GAMES.items()),
+        ],
     }
     if kind is not None and kind not in makers:
         raise UnknownNameError("kind", kind, makers)
@@ -59,7 +64,7 @@ def describe(
     """A family's page, a scenario or a game as agents would meet it, or what a suite or an agent file holds.
 
     Args:
-        name: A family, scenario, game, preset of a game, suite or agent.
+        name: A family, scenario, game, preset of a game, suite, agent or paper.
         arm: Arm levels of a scenario.
         seed: Seed of the scenario's slots, or of the game.
         options: Options of the scenario's family, or settings of the game.
@@ -67,6 +72,8 @@ def describe(
     """
     if name in families.names():
         return {"kind": "family", **_family_row(name), "page": family_page(name)}
+    if name.startswith(papers.PREFIX):
+        return _described_paper(name.removeprefix(papers.PREFIX))
     if found := presets.find_games(name):
         return _described_game(found[0], options or {}, seed)
     if name in content.suite_files():
@@ -78,8 +85,12 @@ def describe(
         scenario = content.find_scenario(name)
     except UnknownNameError as error:
         valid = [*error.valid, *families.names(), *games.names(), *content.preset_files()]
-        valid += [*content.suite_files(), *content.agent_files()]
-        raise UnknownNameError("family, scenario, game, suite or agent", name, valid) from None
+        valid += [
+            *content.suite_files(),
+            *content.agent_files(),
+            *(f"{papers.PREFIX}{each}" for each in papers.names()),
+        ]
+        raise UnknownNameError("family, scenario, game, suite, agent or paper", name, valid) from None
     return _described(scenario, arm, seed, options or {}, sealed)
 
 
@@ -89,7 +100,7 @@ def render_description(found: Mapping[str, Any]) -> RenderableType:
         return Markdown(found["page"])
     if found["kind"] == "agent":
         return Group(Text(found["file"], style="bold"), Text(found["text"]))
-    if found["kind"] == "suite":
+    if found["kind"] in ("suite", "paper"):
         return _fields({name: value for name, value in found.items() if name != "kind"})
     if found["kind"] == "game":
         return _rendered_game(found)
@@ -214,7 +225,27 @@ def _preset_row(preset: Preset) -> dict[str, str]:
 
 def _suite_row(name: str) -> dict[str, str]:
     suite = content.find_suite(name)
-    return {"name": name, "scenarios": str(len(suite.scenarios)), "title": suite.title}
+    plan = make_plan(name)
+    counted = {"scenarios": str(len({job.scenario.id for job in plan.jobs})), "episodes": str(len(plan.jobs))}
+    return {"name": name, **counted, "title": suite.title}
+
+
+def _paper_row(name: str) -> dict[str, str]:
+    files = "--data FOLDER" if papers.needs_files(name) else "none"
+    work = f"{papers.PREFIX}{name}"
+    return {"name": work, "files": files, "figures": f"safegym paper {name}", "title": families.load(name).title}
+
+
+def _described_paper(work: str) -> dict[str, Any]:
+    """What there is to do with a paper; its items are not told, since most are read from files of their own."""
+    name = work.partition("/")[0]
+    if name not in papers.names():
+        raise UnknownNameError("paper", name, papers.names())
+    row = _paper_row(name)
+    given = " --data FOLDER" if papers.needs_files(name) else ""
+    commands = {"play": f"safegym run {papers.PREFIX}{name}{given} --agent NAME", "figures": f"{row['figures']} --help"}
+    others = [f"{papers.PREFIX}{each}" for each in papers.names() if each != name]
+    return {"kind": "paper", **row, **commands, "other papers": others}
 
 
 def _family_row(name: str) -> dict[str, str]:

@@ -49,7 +49,7 @@ WITH_HELP = (
 )
 TOOLS = "tools"
 """What `safegym check` takes for the calls of tools instead of a scenario."""
-KINDS = ("scenarios", "suites", "games", "presets", "agents", "families", "graders", "environments")
+KINDS = ("scenarios", "suites", "games", "presets", "agents", "families", "papers", "graders", "environments")
 INTERRUPTED = 130
 
 
@@ -58,7 +58,7 @@ def list_(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}; all of them by default.")] = "",
     as_json: AsJSON = False,
 ) -> None:
-    """List scenarios, suites, games and their presets, agents, families, graders or environments."""
+    """List scenarios, suites, games and their presets, agents, families, papers, graders or environments."""
     from safegym.catalogue import catalogue, render_catalogue
 
     found = catalogue(kind or None)
@@ -70,7 +70,7 @@ def list_(
     "`safegym show night_porters --set horizon=1`"
 )
 def show(
-    name: Annotated[str, typer.Argument(help="A family, scenario, game, preset of a game, suite or agent.")],
+    name: Annotated[str, typer.Argument(help="A family, scenario, game, preset of a game, suite, agent or paper.")],
     arm: Annotated[list[str] | None, typer.Option("--arm", help="Arm levels, as factor=level.")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help=OPTION_HELP)] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the slots.")] = 0,
@@ -437,7 +437,11 @@ def _names(flag: str, given: str) -> list[str]:
 
 
 def _arms(given: list[str] | None) -> dict[str, list[str]]:
-    return {name: value.split(",") for name, value in _pairs("--arm", given)}
+    """The levels of each factor, those of a factor that is given again added to the ones before."""
+    levels: dict[str, dict[str, None]] = {}
+    for name, value in _pairs("--arm", given):
+        levels.setdefault(name, {}).update(dict.fromkeys(each.strip() for each in value.split(",")))
+    return {name: list(each) for name, each in levels.items()}
 
 
 def _options(given: list[str] | None) -> dict[str, Any]:
@@ -569,6 +573,9 @@ def _chosen(folder: RunFolder, wanted: str) -> tuple[Episode, Grade]:
         found = episodes[int(wanted) - 1]
         return found, grade(found)
     matching = [each for each in episodes if each.key.startswith(wanted)]
+    if wanted.isdigit() and not (int(wanted) and matching):
+        reason = f"expected the number of an episode, from 1 to {len(episodes)}, or a key, got {wanted}"
+        raise RunFolderError(f"{folder.path}: {reason}")
     if len(matching) != 1:
         raise UnknownNameError(
             "episode", wanted, [*(each.key for each in episodes), *map(str, range(1, len(episodes) + 1))]
@@ -594,9 +601,11 @@ def _tell_plan(plan: Plan, agents: list[str], folders: list[Path], as_json: bool
     ]
     if as_json:
         return _print_json({"agents": agents, "folders": [str(each) for each in folders], "jobs": jobs})
+    counted = "1 episode" if len(jobs) == 1 else f"{len(jobs)} episodes"
+    print(f"{counted} for each of {', '.join(agents)}; nothing was written.")
     for job in plan.jobs:
-        print(f"{job.scenario.id}  {job.arm}  seed={job.seed}" + (f" repeat={job.repeat}" if job.repeat else ""))
-    print(f"{len(jobs)} episodes for each of {', '.join(agents)}; nothing was written.")
+        told = [job.scenario.id, str(job.arm), f"seed={job.seed}", f"repeat={job.repeat}" if job.repeat else ""]
+        print("  ".join(filter(None, told)))
     return None
 
 

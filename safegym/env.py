@@ -277,7 +277,8 @@ class SafegymEnv(gym.Env[Any, Any]):
     def _find(self, name: str | Path | Scenario) -> Scenario:
         scenario = name if isinstance(name, Scenario) else content.find_scenario(name)
         if scenario.family != self.family.name:
-            raise UnknownNameError(f"{self.family.name} scenario", scenario.id, self._files)
+            reason = f"expected a scenario of {self.family.name}, got one of {scenario.family}"
+            raise ContentError("scenario", "", f"{reason}, {scenario.id}; make {families.load(scenario.family).env_id}")
         return scenario
 
     def _drawn(self, seed: int) -> Scenario:

@@ -107,6 +107,8 @@ class EngineError(SafegymError):
 def hint(name: str, valid: Iterable[str], most: int = MOST_NAMED) -> str:
     """Say which names would do: the nearest first, otherwise all of them while they are few."""
     names = sorted(valid)
+    if not names:
+        return "there is none"
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     if near:
         return "did you mean " + " or ".join(repr(each) for each in near) + "?"

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Literal, NoReturn
 
+from pydantic import JsonValue
+
 from safegym.agent import Agent, Examinee
 from safegym.episodes import GIVEN_UP, Played, Terms, agent_seed, finished
 from safegym.errors import AgentError, InvalidCallError, SafegymError, ToolError
@@ -224,9 +226,7 @@ async def _play(job: Job, examinees: Mapping[str, Examinee], recorder: MatchReco
         for seat in [seat for seat in seen if seat not in agents]:
             with _blamed(seat):
                 agent = agents[seat] = examinees[seat].create(f"{key}/{seat}")
-                if getattr(agent, "privileged", False):
-                    agent.reveal(GamePlaybook(game, seat))  # type: ignore[attr-defined]  # privileged agents have it
-                agent.start(recorder.brief[seat], recorder.tools[seat], agent_seed(job, seat))
+                _begin(agent, game, seat, recorder.brief[seat], agent_seed(job, seat))
         turns = await _together({seat: _act(agents[seat], each) for seat, each in seen.items()})
         recorder.stage({seat: (recorder.turn(turn), turn) for seat, turn in turns.items()})
         for seat, turn in turns.items():
@@ -234,6 +234,31 @@ async def _play(job: Job, examinees: Mapping[str, Examinee], recorder: MatchReco
             if lost[seat] == GIVEN_UP or (lost[seat] and recorder.over):
                 told = f"requests in a row that brought no reply: {lost[seat]}, the last one with: {turn.error}"
                 raise _BrokenError(f"{seat}: {told}")
+
+
+def _begin(agent: Agent, game: Game, seat: str, brief: str, seed: int) -> None:
+    if getattr(agent, "privileged", False):
+        agent.reveal(GamePlaybook(game, seat))  # type: ignore[attr-defined]  # privileged agents have it
+    agent.start(brief, game.specs(seat), seed)
+
+
+def check_player(job: Job, options: Mapping[str, JsonValue], seat: str, examinee: Examinee) -> None:
+    """Begin an episode with an agent in its seat and play nothing.
+
+    Args:
+        job: A game's preset and seed.
+        options: Settings that replace those of the preset.
+        seat: Where the agent sits.
+        examinee: The agent.
+
+    Raises:
+        AgentError: If it finds nothing there that it could play.
+    """
+    game = presets.begin(job.scenario, options, job.seed)
+    try:
+        _begin(examinee.create(f"check/{seat}"), game, seat, game.brief(seat), agent_seed(job, seat))
+    except AgentError as error:
+        raise AgentError(f"{seat}={examinee.identity.name}: {error}") from None
 
 
 async def _act(agent: Agent, observation: Observation) -> Turn:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from pydantic import JsonValue
 
@@ -13,13 +15,15 @@ from safegym import content, families, papers
 from safegym.content import Suite
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families import games, presets
-from safegym.families.base import complete_arm
+from safegym.families.base import complete_arm, lacking
 from safegym.families.presets import is_game
 from safegym.records import FACTORS, Arm, Scenario
 from safegym.shell import open_shell
 
 MOST_TOLD = 3
-"""How many flaws of a paper's files an error tells."""
+"""How many flaws of a paper's files an error tells, and how many of several scenarios a run's name tells."""
+SAME_WORD = 0.8
+"""How near a name is to that of a family for the family alone to be suggested."""
 TWINS: dict[str, tuple[str, ...]] = {"stakes": ("human", "control")}
 """The arms of a run that names a whole family."""
 
@@ -51,7 +55,7 @@ class Plan:
 def make_plan(
     work: str | Path | Scenario | Sequence[str],
     *,
-    arms: Mapping[str, Sequence[str]] | None = None,
+    arms: Mapping[str, str | Sequence[str]] | None = None,
     options: Mapping[str, JsonValue] | None = None,
     seeds: Iterable[int] | None = None,
     repeats: int = 1,
@@ -59,20 +63,19 @@ def make_plan(
     data: str | Path | None = None,
 ) -> Plan:
     """The jobs of a run, every name checked and every scenario read, before anything is written or played."""
+    asked = {name: (levels,) if isinstance(levels, str) else tuple(levels) for name, levels in (arms or {}).items()}
+    own_seeds = None if seeds is None else _checked_seeds(seeds)
     suite, scenarios, problems = _found(work, data)
     if any(is_game(scenario.family) for scenario in scenarios):
-        _check_games(scenarios, {"--arm": arms, "--limit": limit, "--data": data})
-        return _plan_games(suite, scenarios, options or {}, seeds, repeats)
-    crossed: dict[str, tuple[str, ...]] = {
-        **suite.arms,
-        **{name: tuple(levels) for name, levels in (arms or {}).items()},
-    }
+        _check_games(scenarios, {"--arm": asked, "--limit": limit, "--data": data})
+        return _plan_games(suite, scenarios, options or {}, own_seeds, repeats)
+    crossed: dict[str, tuple[str, ...]] = {**suite.arms, **asked}
     settings: dict[str, JsonValue] = {**suite.options, **(options or {})}
     settings = _checked_options(settings, set(options or {}) - set(suite.options), scenarios)
     scenarios = _played(scenarios, settings, problems)
-    _check_levels(arms or {}, [_staged(each, settings) for each in scenarios])
+    _check_levels(asked, [_staged(each, settings) for each in scenarios])
     _check_levels(suite.arms, scenarios)
-    chosen = suite.seeds if seeds is None else tuple(seeds)
+    chosen = suite.seeds if own_seeds is None else own_seeds
     crossing = (
         Job(scenario, arm, seed, repeat)
         for repeat in range(repeats)
@@ -89,7 +92,7 @@ def _plan_games(
     suite: Suite,
     scenarios: Sequence[Scenario],
     options: Mapping[str, JsonValue],
-    seeds: Iterable[int] | None,
+    seeds: tuple[int, ...] | None,
     repeats: int,
 ) -> Plan:
     """A run of a game: presets and seeds crossed; a setting that every preset has already is left out."""
@@ -97,7 +100,7 @@ def _plan_games(
     for scenario in scenarios:
         settings |= presets.checked_options(scenario, {**suite.options, **options})
     settings = {name: value for name, value in settings.items() if any(each.world[name] != value for each in scenarios)}
-    chosen = suite.seeds if seeds is None else tuple(seeds)
+    chosen = suite.seeds if seeds is None else seeds
     jobs = dict.fromkeys(
         Job(scenario, Arm(), seed, repeat) for repeat in range(repeats) for seed in chosen for scenario in scenarios
     )
@@ -131,8 +134,8 @@ def _found(
     names = [str(work)] if isinstance(work, str | Path) else [str(each) for each in work]
     if not names:
         raise UnknownNameError("scenario", "", content.scenario_files())
-    if len(names) == 1 and names[0].startswith(papers.PREFIX):
-        return _of_paper(names[0], data)
+    if any(name.startswith(papers.PREFIX) for name in names):
+        return _of_paper(names, data)
     if data is not None:
         raise ContentError("--data", "", f"expected work such as {papers.PREFIX}odcv, which reads it, got {names[0]!r}")
     if len(names) == 1 and (found := presets.find_games(names[0])):
@@ -150,14 +153,18 @@ def _found(
     return Suite(name=joined, title=joined, scenarios=tuple(names)), scenarios, ()
 
 
-def _of_paper(name: str, data: str | Path | None) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
+def _of_paper(names: Sequence[str], data: str | Path | None) -> tuple[Suite, list[Scenario], tuple[str, ...]]:
     """The scenarios of a paper, under the options that its family has by default."""
-    items = papers.read_items(name, data)
-    options: Any = families.load(items.scenarios[0].family).checked({})
-    title = name.replace(":", "-").replace("/", "-")
-    names = tuple(each.id for each in items.scenarios)
-    suite = Suite(name=title, title=title, scenarios=names, options=options, arms=dict(items.crossed))
-    return suite, list(items.scenarios), tuple(map(str, items.problems))
+    if len({name.partition("/")[0] for name in names}) > 1:
+        raise ContentError("safegym run", "", f"expected one paper by itself, got {', '.join(names)}")
+    found = [papers.read_items(name, data) for name in names]
+    scenarios = list({each.id: each for items in found for each in items.scenarios}.values())
+    options: Any = families.load(scenarios[0].family).checked({})
+    told = [names[0], *(name.partition("/")[2] or "all" for name in names[1:MOST_TOLD])]
+    title = "+".join(told).replace(":", "-").replace("/", "-") + ("+more" if len(names) > MOST_TOLD else "")
+    ids = tuple(each.id for each in scenarios)
+    suite = Suite(name=title, title=title, scenarios=ids, options=options, arms=dict(found[0].crossed))
+    return suite, scenarios, tuple(map(str, found[0].problems))
 
 
 def find_work(name: str) -> list[Scenario]:
@@ -172,14 +179,32 @@ def find_work(name: str) -> list[Scenario]:
     try:
         return content.read_folder(name) or [content.find_scenario(name)]
     except UnknownNameError as error:
-        valid = [*error.valid, *content.suite_files(), *games.names(), *content.preset_files()]
-        raise UnknownNameError("suite, scenario or game", name, valid) from None
+        valid = [*error.valid, *families.names(), *content.suite_files(), *games.names(), *content.preset_files()]
+        meant = get_close_matches(name.replace("-", "_"), families.names(), n=1, cutoff=SAME_WORD)
+        raise UnknownNameError("suite, family, scenario or game", name, meant or valid) from None
+
+
+def _checked_seeds(seeds: object) -> tuple[int, ...]:
+    """Seeds as whole numbers; a `ContentError` for anything but a list of them."""
+    found = () if isinstance(seeds, str) or not isinstance(seeds, Iterable) else tuple(seeds)
+    if not found or any(isinstance(each, bool) or not isinstance(each, SupportsIndex) for each in found):
+        raise ContentError(
+            "seeds", "", f"expected a list of whole numbers such as [0, 1, 2] or range(3), got {seeds!r}"
+        )
+    whole = tuple(map(operator.index, found))
+    if min(whole) < 0:
+        raise ContentError("seeds", "", f"expected seeds from 0 on, got {min(whole)}; the nearest is 0")
+    return whole
 
 
 def _check_levels(crossed: Mapping[str, Sequence[str]], scenarios: Sequence[Scenario]) -> None:
     for factor, levels in crossed.items():
         if factor not in FACTORS:
             raise UnknownNameError("factor", factor, FACTORS)
+        having = list(dict.fromkeys(name for scenario in scenarios for name in scenario.arms))
+        if scenarios and factor not in having:
+            which = scenarios[0].id if len(scenarios) == 1 else f"any of these {len(scenarios)} scenarios"
+            raise ContentError("arms", factor, lacking(which, having))
         for level in levels:
             if level not in FACTORS[factor]:
                 raise UnknownNameError(f"level of {factor}", level, FACTORS[factor])

@@ -8,8 +8,8 @@ import re
 from collections.abc import Sequence
 
 from safegym.records import Estimate, Quiz, Report, ReportRow
-from safegym.sheets import COLUMNS, Column, Sheet, apart, cells, ends, findings, number, quizzes
-from safegym.typeset import cell, dimensions, footnotes
+from safegym.sheets import COLUMNS, Column, Sheet, apart, cells, dimensions, ends, findings, number, quizzes
+from safegym.typeset import cell, footnotes
 
 
 def to_markdown(report: Report) -> str:

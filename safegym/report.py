@@ -43,6 +43,8 @@ Run: TypeAlias = str | Path | RunFolder | Iterable[Grade]
 BRACKETS = ("idle", "random", "always_safe", "always_goal", "always_exit", "ask_first", "lexicon", "oracle")
 """The agents between whose figures those of others are read."""
 _EXECUTED = re.compile(r"^step \d+: (\w+) executed", re.MULTILINE)
+BOTH = f"stakes={','.join(STAKES)}"
+"""The arm that plays twins."""
 OBEDIENCE = "push"
 """The pressure level that measures obedience: it has slices of its own and is in no other figure."""
 
@@ -69,7 +71,8 @@ def report(
     loaded = [_load(run, grader) for run in runs]
     players = _players(loaded, pool)
     if not players:
-        raise SafegymError(f"expected runs with grades by {grader!r}, got none")
+        empty = ", ".join(run.place for run in loaded)
+        raise SafegymError(f"expected runs with grades by {grader!r}, got none" + (f" in {empty}" if empty else ""))
     everything = [grade for grades in players.values() for grade in grades]
     dimensions = _dimensions(by, everything)
     rows = [_row(player, grades, brackets) for player, grades in players.items()]
@@ -87,7 +90,7 @@ def report(
         cells=tuple(_cells(dict.fromkeys(by), rows, players, everything, brackets)),
         findings=_finding_names(everything),
         quizzes=tuple(_quizzes(rows, players)),
-        notes=_notes(loaded, rows, everything, brackets),
+        notes=(*_left_out(loaded, by, everything), *_notes(loaded, rows, everything, brackets)),
     )
 
 
@@ -103,6 +106,8 @@ class _Loaded:
     settings: dict[str, dict[str, JsonValue]] = field(default_factory=dict)
     """By seat."""
     name: str = "grades"
+    place: str = "a list of grades"
+    """The folder."""
 
 
 def _load(run: Run, grader: str) -> _Loaded:
@@ -113,7 +118,7 @@ def _load(run: Run, grader: str) -> _Loaded:
     grades = [grade for grade in stored if grade.grader == grader] or grade_all(folder.episodes(), grader)
     identity = folder.header.identity
     settings = {seat: _settings(identity, seat) for seat in identity.agents}
-    return _Loaded(grades, identity.hash, settings, folder.header.name or "grades")
+    return _Loaded(grades, identity.hash, settings, folder.header.name or "grades", str(folder.path))
 
 
 def _settings(identity: Identity, seat: str) -> dict[str, JsonValue]:
@@ -377,6 +382,24 @@ def _notes(
     if brackets and worlds and not any(row.bracket for row in rows):
         notes.append(f"No baselines to read these figures between. Add them: {_command(loaded, brackets)}")
     return tuple(notes)
+
+
+def _left_out(loaded: Iterable[_Loaded], by: Iterable[str], grades: Sequence[Grade]) -> list[str]:
+    """What was asked for and is in no table."""
+    notes = [
+        f"{run.place} is in no row: it holds no finished episode." for run in loaded if run.identity and not run.grades
+    ]
+    for name in by:
+        lacking = sum(_level(name, grade) is None for grade in grades)
+        kind = "factor" if name in FACTORS else "label"
+        if lacking == len(grades):
+            notes.append(f"No episode has the {kind} {name}.")
+        elif lacking:
+            notes.append(f"{lacking} of {len(grades)} episodes do not have the {kind} {name}.")
+    played = {grade.arm.stakes for grade in grades if grade.twin}
+    if len(played) == 1:
+        notes.append(f"Only stakes={played.pop()} was played. Play the twins too: --arm {BOTH}")
+    return notes
 
 
 def _unscored(family: str) -> tuple[str, str]:

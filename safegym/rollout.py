@@ -21,7 +21,7 @@ from safegym.families.presets import is_game, scenario_of
 from safegym.graders import grade_all
 from safegym.log import RunFolder, RunHeader, start_run
 from safegym.loops import run_to_end
-from safegym.matches import verify_match
+from safegym.matches import check_player, verify_match
 from safegym.plan import Job, Plan, make_plan, shell_of
 from safegym.recording import Recorder, episode_key, reset_options
 from safegym.records import SINGLE, AgentIdentity, Arm, Episode, Grade, Identity, Scenario, ToolCall, Turn
@@ -72,7 +72,7 @@ def run(
     work: str | Path | Scenario | Sequence[str],
     agent: str | Examinee | Mapping[str, str | Examinee],
     *,
-    arms: Mapping[str, Sequence[str]] | None = None,
+    arms: Mapping[str, str | Sequence[str]] | None = None,
     options: Mapping[str, JsonValue] | None = None,
     seeds: Iterable[int] | None = None,
     repeats: int = 1,
@@ -93,9 +93,10 @@ def run(
         work: A suite, a scenario (id, name or path), or several scenarios.
         agent: Name or path of an agent, or an examinee that was made already; for a game one for every seat, such as
             `{"principal_0": "smollm2", "agent_0": "oracle"}`.
-        arms: Levels to cross per factor; factors left out take what the suite says, else a scenario's first level.
+        arms: Levels to cross per factor, or the one level; factors left out take what the suite says, else a
+            scenario's first level.
         options: Options of the families.
-        seeds: Seeds of the worlds; by default those of the suite, else 0.
+        seeds: Seeds of the worlds, such as `range(4)`; by default those of the suite, else 0.
         repeats: How often each world is played, with other seeds for the agent.
         out: The run folder; by default one in `runs` named by suite, agent and, where they were given, model and mode.
             What it holds already is not played again.
@@ -111,13 +112,17 @@ def run(
 
     Raises:
         UnknownNameError: For a scenario, suite, agent, seat, factor, level or option that does not exist.
-        ContentError: If a seat of a game has no agent.
+        ContentError: If a seat of a game has no agent, several agents are named for one run, seeds are no list of whole
+            numbers, or no scenario has a factor of the arms.
+        AgentError: If an agent cannot play the game that it has a seat in.
         IdentityError: If the folder holds episodes of another identity.
         EngineError: If the engine cannot play the agent, or an episode killed its worker again and again.
     """
     plan = make_plan(work, arms=arms, options=options, seeds=seeds, repeats=repeats, limit=limit, data=data)
     players = _players(plan, agent, parameters)
     with open_engine(engine, players, parallel=parallel, workers=workers) as opened:
+        for seat, examinee in opened.examinees.items() if plan.seats else ():
+            check_player(plan.jobs[0], plan.options, seat, examinee)
         terms = Terms(make_identity(plan, opened.profiles), plan.limit, questions, tokens)
         recorded = _by_seat({seat: each.describe for seat, each in opened.profiles.items()})
         recorded |= {} if data is None else {DATA: str(Path(data).resolve())}
@@ -203,6 +208,9 @@ def _players(
     plan: Plan, agent: str | Examinee | Mapping[str, str | Examinee], parameters: Mapping[str, Any]
 ) -> dict[str, Candidate | Examinee]:
     """Who plays, by seat; one agent for a world, and one for every seat of a game."""
+    several = isinstance(agent, str) and "," in agent and not content.named_path(agent)
+    if several or not isinstance(agent, str | Path | Examinee | Mapping):
+        raise ContentError("agent", "", f"expected one agent, since each is a run of its own, got {agent!r}")
     if not isinstance(agent, Mapping):
         check_seats(plan, () if plan.seats else None)
         return {SINGLE: agent if isinstance(agent, Examinee) else Candidate(str(agent), dict(parameters))}

@@ -144,6 +144,14 @@ class Sheet:
     cut: bool = False
 
 
+def dimensions(slices: Iterable[ReportRow]) -> dict[str, list[ReportRow]]:
+    """The slices by what they slice by."""
+    found: dict[str, list[ReportRow]] = {}
+    for row in slices:
+        found.setdefault(row.slice.partition("=")[0], []).append(row)
+    return found
+
+
 def further(report: Report) -> tuple[Column, ...]:
     """The further columns; those of questions that nobody was asked are left out."""
     told = {name for row in report.rows for name, figure in row.figures.items() if figure.n}
@@ -174,8 +182,31 @@ def cells(report: Report) -> list[Sheet]:
 
 
 def findings(report: Report) -> list[Sheet]:
-    """A family's own figures, a sheet for each family: from its own slice where there is one."""
-    return [_findings(report, family, names) for family, names in report.findings.items()]
+    """A family's own figures, a sheet for each family: from its own slice where there is one.
+
+    Games, which have no other figures, also get a sheet for each dimension that they were sliced by.
+    """
+    return [
+        sheet
+        for family, names in report.findings.items()
+        for sheet in (_findings(report, family, names), *(_sliced(report, family, names) if is_game(family) else ()))
+    ]
+
+
+def _sliced(report: Report, family: str, names: Sequence[str]) -> list[Sheet]:
+    """A game's figures by every dimension but those in which an episode of a game has one level."""
+    found = []
+    for dimension, rows in dimensions(report.slices).items():
+        if dimension not in ("family", "twin"):
+            lines = [
+                Line((row.slice.partition("=")[2], *line.about), line.figures, line.episodes, line.apart)
+                for row in rows
+                for line in _played(family, [row], names).lines
+            ]
+            columns = (*map(_finding, names), INVALID)
+            title = f"{family} by {dimension}: what was found, in percent"
+            found.append(Sheet(title, (dimension, "player"), columns, tuple(lines)))
+    return [sheet for sheet in found if sheet.lines]
 
 
 def _findings(report: Report, family: str, names: Sequence[str]) -> Sheet:

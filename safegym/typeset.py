@@ -24,6 +24,7 @@ from safegym.sheets import (
     Sheet,
     apart,
     cells,
+    dimensions,
     ends,
     findings,
     further,
@@ -361,14 +362,6 @@ def _bar(parts: Sequence[tuple[int, str, str]], room: int) -> Text:
             break
         lengths[max(able, key=lambda place: step * (exact[place] - lengths[place]))] += step
     return Text.assemble(*((glyph * length, colour) for length, (_, glyph, colour) in zip(lengths, parts, strict=True)))
-
-
-def dimensions(slices: Iterable[ReportRow]) -> dict[str, list[ReportRow]]:
-    """The slices by what they slice by."""
-    found: dict[str, list[ReportRow]] = {}
-    for row in slices:
-        found.setdefault(row.slice.partition("=")[0], []).append(row)
-    return found
 
 
 def _legend(columns: Iterable[Column], width: int) -> RenderableType:

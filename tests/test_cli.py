@@ -71,7 +71,9 @@ def test_every_command_has_help_with_an_example(command: str) -> None:
         (("check", "night_porter"), "night_porters"),
         (("report",), "Missing argument"),
         (("run", "quick", "--agent", " ,"), "--agent: expected names or paths, separated by commas, got ' ,'"),
-        (("run", "x" * 5000, "--agent", "oracle"), "unknown suite, scenario or game"),
+        (("run", "x" * 5000, "--agent", "oracle"), "unknown suite, family, scenario or game"),
+        (("run", "self-preservation", "--agent", "idle"), "did you mean 'self_preservation'?"),
+        (("show", "paper:tinman"), "unknown paper 'tinman'; did you mean 'tinmen'?"),
         (("check", "tools", "oops"), "expected `tools` alone, got tools oops"),
         (("run", "quick", "--agent", "oracle", "--sedes", "3"), "--seeds"),
     ],
@@ -115,6 +117,12 @@ def test_a_dry_run_tells_the_work_and_writes_nothing(tmp_path: Path) -> None:
     assert len(plan["jobs"]) == 16
     assert plan["folders"] == ["runs/quick-oracle", "runs/quick-idle"]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_factor_that_is_given_twice_has_the_levels_of_both(tmp_path: Path) -> None:
+    arms = ("--arm", "threat=none", "--arm", "threat=restriction, none")
+    done = safegym("run", "theatre_lists", "--agent", "oracle", *arms, "--dry-run", "--json", folder=tmp_path)
+    assert [job["arm"]["threat"] for job in json.loads(done.stdout)["jobs"]] == ["none", "restriction"]
 
 
 def test_a_run_prints_its_report_and_where_it_wrote(runs: Path) -> None:
@@ -256,3 +264,28 @@ def test_a_report_is_sliced_by_labels(tmp_path: Path) -> None:
     assert "more" not in strange.stderr, "every name that works is told"
     told = " ".join(safegym("report", "--help").stdout.split())
     assert "subcategory" in told and "wish" in told
+
+
+def test_suites_count_what_they_play_and_games_and_papers_are_listed() -> None:
+    suites = {each["name"]: each for each in json.loads(safegym("list", "suites", "--json").stdout)["suites"]}
+    assert (suites["quick"]["scenarios"], suites["quick"]["episodes"]) == ("4", "8")
+    assert int(suites["standard"]["scenarios"]) > 100
+    environments = json.loads(safegym("list", "environments", "--json").stdout)["environments"]
+    assert {"name": "safegym/contract-v0", "family": "contract", "made by": "pettingzoo"} in environments
+    papers = json.loads(safegym("list", "papers", "--json").stdout)["papers"]
+    assert {"paper:odcv", "paper:tinmen"} <= {each["name"] for each in papers}
+    shown = json.loads(safegym("show", "paper:pacifaist", "--json").stdout)
+    assert shown["play"] == "safegym run paper:pacifaist --data FOLDER --agent NAME"
+    assert "paper:tinmen" in shown["other papers"]
+
+
+def test_a_dry_run_counts_before_it_lists(tmp_path: Path) -> None:
+    first, *others = safegym("run", "quick", "--agent", "idle", "--dry-run", folder=tmp_path).stdout.splitlines()
+    assert first == "8 episodes for each of idle; nothing was written."
+    assert len(others) == 8
+
+
+def test_the_number_of_an_episode_begins_at_one(runs: Path) -> None:
+    done = safegym("replay", str(runs / "quick-oracle"), "0")
+    assert done.returncode == 2
+    assert "expected the number of an episode, from 1 to 8, or a key, got 0" in done.stderr

@@ -104,6 +104,8 @@ def test_an_arm_takes_the_first_listed_level_of_what_is_not_given() -> None:
     with pytest.raises(UnknownNameError, match="mandate"):
         complete_arm(scenario, {"pressure": "mandat"})
     with pytest.raises(UnknownNameError, match="factor"):
+        complete_arm(scenario, {"thread": "none"})
+    with pytest.raises(ContentError, match=f"threat: expected a factor that {scenario.id} has .* they are stakes, "):
         complete_arm(scenario, {"threat": "none"})
 
 

@@ -164,7 +164,6 @@ def test_a_thing_that_is_no_call_is_the_caller_s_mistake() -> None:
         ({"scenario": "night_porter"}, "night_porters"),
         ({"stakes": "humane"}, "human"),
         ({"presure": "none"}, "pressure"),
-        ({"scenario": "trial_follow_up"}, "expected one of"),
         ({"interface": "number"}, "numeric"),
     ],
 )
@@ -259,3 +258,15 @@ def test_a_menu_takes_whole_numbers(action: object) -> None:
     with pytest.raises(ActionError, match="whole number"):
         env.step(action)
     assert env.steps == 0
+
+
+def test_a_scenario_of_another_family_is_told_with_the_environment_that_plays_it() -> None:
+    told = "expected a scenario of manager, got one of kpi, kpi/trial_follow_up; make safegym/KPI-v0"
+    with pytest.raises(ContentError, match=told):
+        gym.make("safegym/Manager-v0", scenario="trial_follow_up")
+
+
+def test_a_factor_that_the_options_leave_out_is_told_at_reset() -> None:
+    env = gym.make("safegym/SelfPreservation-v0", scenario="theatre_lists", form="question", threat="none")
+    with pytest.raises(ContentError, match=r"threat: expected a factor .* under these options; there are no arms"):
+        env.reset(seed=0)

@@ -114,9 +114,11 @@ def test_the_contract_benchmark_prints_every_figure_as_a_ratio(tmp_path: Path) -
 
 def test_learners_of_the_contract_game_draw_how_far_they_are(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    small = ["--rounds", "50000", "--games", "512", "--figure", "pictures/shares.png"]
-    printed = example("train_contract.py", *small, cwd=tmp_path)
-    assert len(re.findall(r"^ +[\d,]+ rounds, .*% of the second best's surplus", printed, re.MULTILINE)) >= 12, printed
+    glimpse = ["--rounds", "2000000", "--figure", "pictures/shares.png"]
+    printed = example("train_contract.py", *glimpse, cwd=tmp_path)
+    shares = re.findall(r"^ +[\d,]+ rounds, .*?(-?[\d.]+)% of the second best's surplus", printed, re.MULTILINE)
+    assert len(shares) >= 8, printed
+    assert float(shares[-1]) > 80, printed
     assert (tmp_path / "pictures" / "shares.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -141,3 +143,11 @@ def test_the_interval_of_a_mean_is_student_s(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.syspath_prepend(str(EXAMPLES))
     low, high = importlib.import_module("train_ppo").interval([1, 2, 3, 4, 5], list("abcde"))
     assert (low, high) == (pytest.approx(1.037, abs=5e-3), pytest.approx(4.963, abs=5e-3))
+
+
+def test_learners_that_have_played_too_little_tell_no_shares(tmp_path: Path) -> None:
+    few = ["--rounds", "20000", "--games", "512", "--figure", "shares.png"]
+    printed = example("train_contract.py", *few, cwd=tmp_path)
+    assert "nothing was learned in 19,968 rounds" in printed
+    assert "of the second best's surplus" not in printed
+    assert not (tmp_path / "shares.png").exists()

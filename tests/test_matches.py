@@ -25,7 +25,7 @@ from safegym.graders import grade_all
 from safegym.plan import make_plan
 from safegym.records import Episode
 from safegym.replay import export_text
-from safegym.report import render, report
+from safegym.report import render, report, to_markdown
 from safegym.rollout import Results, run, verify
 from tests.conftest import ROOT
 
@@ -343,6 +343,13 @@ def test_one_loaded_agent_serves_several_seats_and_is_closed_once(tmp_path: Path
     assert len(loaded) == 3
 
 
+@pytest.mark.parametrize("name", ["always_goal", "always_safe", "always_exit", "ask_first", "lexicon"])
+def test_who_cannot_play_a_game_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(AgentError, match=f"agent_0={name}: expected .*, got "):
+        played(tmp_path / "r", "random", name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_replay_shows_both_players(tmp_path: Path) -> None:
     (episode,) = played(tmp_path / "r", "random", "idle", work="one_shot").episodes
     text = export_text(episode, grade_all([episode]))
@@ -412,3 +419,13 @@ def test_a_model_plays_a_seat(tmp_path: Path) -> None:
     header = json.loads((tmp_path / "r" / "run.json").read_text("utf-8"))
     assert header["identity"]["protocol"][PRINCIPAL]["temperature"] == 0.0
     assert header["identity"]["protocol"][AGENT] == {}
+
+
+def test_a_report_of_a_game_is_sliced_by_its_presets(tmp_path: Path) -> None:
+    results = run("contract/*", {PRINCIPAL: "oracle", AGENT: "idle"}, options={"rounds": 2}, out=tmp_path / "r")
+    shown = to_markdown(report(results.folder, by=["scenario"]))
+    table = shown.partition("contract by scenario")[2]
+    presets = {episode.scenario for episode in results.episodes}
+    assert len(presets) > 1
+    assert all(name in table.replace("\\", "") for name in presets), table
+    assert "contract by" not in to_markdown(report(results.folder))

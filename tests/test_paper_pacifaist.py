@@ -33,6 +33,7 @@ from safegym.papers.pacifaist.results import RESULT_COLUMNS
 from safegym.papers.pacifaist.scores import POLICIES, audit, policy_figures
 from safegym.papers.pacifaist.world import SYSTEM, PacifaistWorld
 from safegym.papers.source import Release
+from safegym.plan import make_plan
 from safegym.question_shortcuts import chance, finds, read_questions
 from safegym.records import AgentIdentity, Episode, Scenario, ToolCall
 from safegym.report import report
@@ -840,3 +841,13 @@ def test_the_oracle_plays_every_released_item(tmp_path: Path) -> None:
     answers = Counter(str(each.steps[0].call.arguments.get("choice", "prose")) for each in done.episodes)
     assert answers == {"A": 328, "B": 5, "C": 13, "D": 5, "prose": 349}
     assert verify(done.episodes[500], SAMPLE) == []
+
+
+def test_several_items_of_a_paper_are_one_run(tmp_path: Path) -> None:
+    data = make_dataset(tmp_path)
+    names = [each.id for each in read_items("paper:pacifaist", data).scenarios][:3]
+    work = [f"paper:{name}" for name in names[:2]]
+    plan = make_plan([*work, work[0]], data=data)
+    assert {job.scenario.id for job in plan.jobs} == set(names[:2])
+    with pytest.raises(ContentError, match=r"expected one paper by itself, got paper:.*, quick"):
+        make_plan([*work, "quick"], data=data)

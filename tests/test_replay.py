@@ -554,3 +554,21 @@ def test_what_a_copy_was_asked_beside_the_episode_is_shown(value: float | None, 
     shown = console.export_text()
     assert "perception" in shown
     assert told in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "shown", "hidden"),
+    [
+        ("first line\nsecond line\nthird line\nfourth line", 7.0, ["replied", "second line", "2 more lines"], "third"),
+        ("I would rather not say.", None, ["I would rather not say.", "The reply holds no answer that can"], "None"),
+        ("7", 7.0, ["7 of 10"], "replied"),
+        ("", None, ["The reply holds no answer that can"], "replied"),
+    ],
+)
+def test_a_reply_after_the_end_is_shown_in_its_own_words(
+    text: str, value: float | None, shown: list[str], hidden: str
+) -> None:
+    answer = Answer(question="How likely was a test?", text=text, value=value, right=None)
+    end = export_text(small(answers={"agent": {"aware": answer}})).partition("Closed by the agent")[2]
+    assert all(words in end for words in shown), end
+    assert hidden not in end

@@ -202,7 +202,7 @@ def test_kinds_of_twin_are_averaged_and_never_pooled():
     assert value(found, "safety") == 50.0
     assert value(found, "safety", piece="twin=bearer") == 100.0
     assert value(found, "safety", piece="twin=truth") == 0.0
-    assert "plain mean of its values in bearer, truth" in found.notes[0]
+    assert any("plain mean of its values in bearer, truth" in note for note in found.notes)
 
 
 def test_a_kind_that_cannot_be_told_is_not_skipped():
@@ -677,3 +677,27 @@ def test_every_format_has_cells_and_findings():
     assert "| replacement | open | 2 | 0.0 " in markdown
     assert latex.count("\\begin{tabular}") == latex.count("\\end{tabular}") == 3
     assert "threat & exit & $n$ & S\\&U" in latex and "delayed at length \\\\" in latex
+
+
+def test_what_no_episode_has_is_said_when_it_was_asked_for() -> None:
+    found = report(twins(["declined"], ["acted"]), by=["threat", "scenario"])
+    assert "No episode has the factor threat." in found.notes
+    mixed = [*twins(["declined"], ["acted"]), grade(player="bob", arm=Arm(stakes="human", threat="none"))]
+    assert "2 of 3 episodes do not have the factor threat." in report(mixed, by=["threat"]).notes
+    assert not any("threat" in note for note in report(mixed).notes)
+
+
+def test_one_side_of_the_twins_alone_is_told_with_the_arm_that_plays_both() -> None:
+    told = "Only stakes=human was played. Play the twins too: --arm stakes=human,control"
+    assert told in report([grade()]).notes
+    assert told not in report(twins(["declined"], ["acted"])).notes
+    assert told not in report([grade(twin=None)]).notes
+
+
+def test_a_run_without_episodes_is_named_alone_and_beside_others(tmp_path: Path) -> None:
+    identity = Identity(agents={"agent": AgentIdentity(name="ann", hash="1")})
+    empty = start_run(tmp_path / "empty", RunHeader(name="quick", identity=identity))
+    with pytest.raises(SafegymError, match=f"got none in {empty.path}$"):
+        report(empty)
+    found = report(twins(["declined"], ["acted"]), empty)
+    assert f"{empty.path} is in no row: it holds no finished episode." in found.notes

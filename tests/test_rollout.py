@@ -204,7 +204,7 @@ def test_unknown_work_agents_arms_and_options_are_refused_before_anything_is_wri
         (("quick", "oracle"), {"arms": {"pressure": ["push"]}}, "mandate"),
         (("quick", "oracle"), {"options": {"shel": "embedded"}}, "shell"),
         (("managers/*", "oracle"), {}, "manager"),
-        (("quick", "oracle"), {"paramater": 1}, "expected one of"),
+        (("quick", "oracle"), {"paramater": 1}, "takes no parameters"),
     ]:
         with pytest.raises((UnknownNameError, ContentError), match=nearest):
             run(*arguments, out=tmp_path / "run", **settings)
@@ -439,3 +439,33 @@ def test_work_that_is_named_twice_is_played_once_and_two_files_of_one_name_are_t
     file.write_text(source.replace("low = 17.0", "low = 17.2"), "utf-8")
     assert len(make_plan(["night_porters", "manager/night_porters"], seeds=[0, 0]).jobs) == 1
     assert len(make_plan(["night_porters", str(file)], seeds=[0]).jobs) == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"seeds": "0-3"}, r"seeds: expected a list of whole numbers .* got '0-3'"),
+        ({"seeds": 3}, "seeds: expected a list of whole numbers .* got 3"),
+        ({"seeds": [0, 1.5]}, "seeds: expected a list of whole numbers"),
+        ({"seeds": [-1]}, "seeds: expected seeds from 0 on, got -1; the nearest is 0"),
+        ({"agent": ["oracle", "idle"]}, "agent: expected one agent, since each is a run of its own"),
+        ({"agent": "oracle,idle"}, "agent: expected one agent, since each is a run of its own"),
+        ({"threat": ["none"]}, r'agent: threat: .*; a factor is set by arms={"threat": \["none"\]}'),
+        ({"agent": "smollm2", "threat": ["none"]}, r'a factor is set by arms={"threat": \["none"\]}'),
+        ({"temperature": 0}, "agent: temperature: the agent oracle takes no parameters, got 'temperature'"),
+        (
+            {"arms": {"exit": "open"}, "options": {"form": "question"}},
+            "arms: exit: expected a factor .* no arms at all",
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_run_cannot_take_is_told_before_anything_is_written(tmp_path: Path, given, words: str) -> None:
+    with pytest.raises(ContentError, match=words):
+        run("theatre_lists", **({"agent": "oracle", "out": tmp_path / "run"} | given))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_level_of_an_arm_can_be_given_as_a_text() -> None:
+    plan = make_plan("theatre_lists", arms={"threat": "none"}, seeds=range(2))
+    assert {(job.arm.threat, job.seed) for job in plan.jobs} == {("none", 0), ("none", 1)}

@@ -56,6 +56,10 @@ class Engine(Protocol):
     def profiles(self) -> Mapping[str, Profile]:
         """The agents by seat; `describe` of each also tells of the engine."""
 
+    @property
+    def examinees(self) -> Mapping[str, Examinee]:
+        """The agents that are loaded in this process, by seat; none where only workers load them."""
+
     async def play(self, jobs: Sequence[Job], terms: Terms, keep: Keep) -> None:
         """Play every job once.
 

@@ -25,7 +25,8 @@ class LocalEngine:
     """
 
     def __init__(self, examinees: Mapping[str, Examinee], parallel: int) -> None:
-        self.examinees, self.parallel = examinees, parallel
+        self.examinees: Mapping[str, Examinee] = examinees
+        self.parallel = parallel
         self.profiles = {seat: profile_of(each, run_engine="local") for seat, each in examinees.items()}
 
     async def play(self, jobs: Sequence[Job], terms: Terms, keep: Keep) -> None:

@@ -80,6 +80,7 @@ class RayEngine:
         self.first = await self._hire(self.seats[0], PATIENCE)
         self.seats[0].ready = True
         found = self.first.profile
+        self.examinees: dict[str, Examinee] = {}
         self.profiles = {SINGLE: Profile(found.identity, found.protocol, {**found.describe, **self._told})}
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast
@@ -20,6 +20,7 @@ from safegym.errors import ContentError, InvalidCallError, ToolError, UnknownNam
 from safegym.families.claims import checked_claims, claims_schema, false_claims
 from safegym.families.questions import Question
 from safegym.records import (
+    FACTORS,
     KPI,
     SAY,
     SINGLE,
@@ -520,11 +521,24 @@ def complete_arm(scenario: Scenario, given: Mapping[str, str | None]) -> Arm:
     """An arm with every factor of the scenario: what is given, else the scenario's first listed level."""
     for factor, level in given.items():
         if factor not in scenario.arms:
+            if factor in FACTORS:
+                raise ContentError("arms", factor, lacking(scenario.id, scenario.arms))
             raise UnknownNameError(f"factor of {scenario.id}", factor, scenario.arms)
         if level is not None and level not in scenario.arms[factor]:
             raise UnknownNameError(f"level of {factor} in {scenario.id}", level, scenario.arms[factor])
     first: dict[str, Any] = {factor: levels[0] for factor, levels in scenario.arms.items()}
     return Arm(**first | {factor: level for factor, level in given.items() if level is not None})
+
+
+def lacking(which: str, factors: Collection[str]) -> str:
+    """Why a factor cannot be set.
+
+    Args:
+        which: The scenarios that were asked for it.
+        factors: Those that they have.
+    """
+    others = f"they are {', '.join(factors)}" if factors else "there are no arms at all"
+    return f"expected a factor that {which} has under these options; {others}"
 
 
 def all_arms(scenario: Scenario) -> Iterator[Arm]:

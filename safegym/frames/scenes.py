@@ -55,6 +55,8 @@ from safegym.records import (
 
 Grades = Grade | Sequence[Grade] | None
 FILES_SHOWN = 4
+REPLY_SHOWN = 2
+"""How many lines are shown of a reply to a question beside the episode."""
 _WEIGHED = 3
 """How many of the options that were scored are shown."""
 LEGEND = "▲ wrong  △ only tried  ● negligent  ✖ harm came  ◆ gold path"
@@ -360,6 +362,8 @@ def ending(episode: Episode, grade: Grade | None, agent: str, course: Sequence[f
         body.add_row(label("found"), _found(end.findings))
     for name, answer in episode.answers.get(agent, {}).items():
         body.add_row(label("asked"), _answered(name, answer))
+        if answer.text.strip() and (answer.value is None or answer.text.strip() != figure(answer.value)):
+            body.add_row(label("replied"), Folded(answer.text.strip(), REPLY_SHOWN, "dim"))
     claims = [_claims(episode.claims, end)] if (end.facts or end.claims) and not played else []
     graded = [_graded(grade)] if grade is not None and not played else []
     who = "" if agent == SINGLE else f"{inline(agent)}: "
@@ -391,19 +395,20 @@ def _result(episode: Episode, end: Ending, grade: Grade | None, course: Sequence
 
 
 def _answered(name: str, answer: Answer) -> Text:
-    """What a copy of the agent said beside the episode, and whether that is so."""
+    """What was read of what a copy of the agent said beside the episode, and whether that is so."""
     told = answer.disclosure != "none"
-    said = (
-        answer.disclosure if told else "no answer that could be read" if answer.value is None else figure(answer.value)
-    )
+    when = "  after the end" if name in (AWARE, SELF_REPORT) else "  beside the episode"
+    shown = inline(name).replace("_", " ")
+    if not told and answer.value is None:
+        return Text.assemble((shown, "dim"), (when, "dim"), ("  The reply holds no answer that can be read.", "bold"))
+    said = answer.disclosure if told or answer.value is None else figure(answer.value)
     mark = {True: ("  ✓ right", "green"), False: ("  ✗ wrong", "yellow"), None: ("", "")}[
         None if told else answer.right
     ]
     if name == AWARE and answer.value is not None:
         said += f" of {CHANCES[1]}"
-    when = "  after the end" if name in (AWARE, SELF_REPORT) else "  beside the episode"
     tone = f"bold {DISCLOSURES.get(answer.disclosure, '')}".strip()
-    return Text.assemble((f"{inline(name).replace('_', ' ')} ", "dim"), (said, tone), mark, (when, "dim"))
+    return Text.assemble((f"{shown} ", "dim"), (said, tone), mark, (when, "dim"))
 
 
 def _found(findings: Mapping[str, float]) -> Text:

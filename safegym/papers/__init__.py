@@ -35,6 +35,16 @@ TWO_PROTOCOLS = ("pacifaist",)
 """Papers whose items can be played by the paper's own protocol or by a corrected one, by the option `protocol`."""
 
 
+def names() -> tuple[str, ...]:
+    """The names of all papers."""
+    return tuple(sorted({*_READERS, *_WRITTEN}))
+
+
+def needs_files(name: str) -> bool:
+    """Whether a paper's scenarios are read from the files that its authors released."""
+    return name not in _WRITTEN
+
+
 @dataclass(frozen=True)
 class Items:
     """The scenarios of a paper, what could not be read of its release, and the factors that its design crosses."""
