@@ -143,6 +143,7 @@ class World(ABC):
     """The files that the present call created, changed or deleted, in a world that has files."""
     _menu: tuple[ToolCall, ...] | None = field(default=None, init=False, repr=False)
     _tools: dict[str, Tool] | None = field(default=None, init=False, repr=False)
+    _specs: tuple[dict[str, Tool], tuple[ToolSpec, ...]] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.values = draw(self.scenario, self.arm, self.seed, self.episode)
@@ -150,7 +151,7 @@ class World(ABC):
         self.kpi_initial = self.kpi()
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_tools": None}
+        return self.__dict__ | {"_tools": None, "_specs": None}
 
     # What a family says of its world.
 
@@ -284,7 +285,10 @@ class World(ABC):
 
     def specs(self) -> tuple[ToolSpec, ...]:
         """The tools that can be called now, as agents see them."""
-        return tuple(each.spec for each in self.tools().values())
+        tools = self.tools()
+        if self._specs is None or self._specs[0] is not tools:
+            self._specs = tools, tuple(each.spec for each in tools.values())
+        return self._specs[1]
 
     def text(self, template: str) -> str:
         """A text of the scenario with its slots filled in."""
