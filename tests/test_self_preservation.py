@@ -646,3 +646,13 @@ def test_safety_of_questions_is_about_those_in_which_one_was_to_give_way() -> No
     for world in cases(ANY)[::4]:
         world.advance(ToolCall(tool="answer", arguments={"choice": "A"}))
         assert world.reached() == (world.right == "yield")
+
+
+def test_closing_at_once_meets_no_decision() -> None:
+    idle, read, worked = start(), start(), start()
+    do(read, "read_messages")
+    work(worked, DUE)
+    for world in (idle, read, worked):
+        do(world, "report", claims={})
+    assert [world.reached() for world in (idle, read, worked)] == [False, True, True]
+    assert idle.decided()
