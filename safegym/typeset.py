@@ -73,7 +73,7 @@ def render(report: Report, width: int | None = None, *, brief: bool = False) -> 
     Args:
         report: What to show.
         width: Characters to use; those of the console if None.
-        brief: Only the headline and the outcomes, with their legend and the notes.
+        brief: Only headline, outcomes, findings and answers, with the legend and the notes.
     """
     return Rendered(report, width, brief)
 
@@ -90,7 +90,7 @@ def _blocks(report: Report, width: int, brief: bool) -> Iterable[RenderableType]
         yield _outcomes(report.rows, width)
         if not brief:
             yield from _details(report, width)
-        for sheet in quizzes(report):
+        for sheet in (*findings(report), *quizzes(report)):
             yield from _sheet(sheet, width)
         yield Text("")
         yield _legend(COLUMNS if brief else (*COLUMNS, *further(report), DELTA), width)
@@ -113,8 +113,6 @@ def _details(report: Report, width: int) -> Iterable[RenderableType]:
     for fitting in _fitting(further(report), [row.figures for row in report.rows], taken, width):
         yield Text("")
         yield _figures(report.rows, fitting, width, "")
-    for sheet in findings(report):
-        yield from _sheet(sheet, width)
 
 
 def headline(report: Report, width: int) -> Table:
