@@ -145,16 +145,21 @@ class Process:
         self._preamble = f"RANDOM={machine.random % 32_749}"
         if "same age" in traits:
             self._preamble += f"; touch -d '{datetime.fromtimestamp(began, UTC):%F %T.%f}' {shlex.join(disk.paths)}"
-        self._room = Room(machine.user, machine.host, machine.now, machine.random, began, disk.sizes, self._start)
+        self._room: Room | None = Room(
+            machine.user, machine.host, machine.now, machine.random, began, disk.sizes, self._start
+        )
 
     def run(self, scripts: Iterable[str] = ()) -> Outcome | None:
-        """Run the command; None when it did not end in time.
+        """Run the command, once; None when it did not end in time.
 
         Args:
             scripts: Words that are run as scripts though the engine forgot that they may be.
         """
         extra: dict[str, Command] = dict.fromkeys(scripts, self._script)
-        return self._run(self._kind, self._command, "", extra, b"")
+        try:
+            return self._run(self._kind, self._command, "", extra, b"")
+        finally:
+            self._room = None  # it holds this process: the disk's open files would wait for the collector
 
     def _run(self, kind: Kind, command: str, before: str, extra: dict[str, Command], given: bytes) -> Outcome | None:
         with _GARAGE.engine() as engine:
