@@ -26,6 +26,8 @@ Model = TypeVar("Model", bound=Record)
 PACKAGE = Path(__file__).parent
 SUITES, GAMES = "suites", "games"
 """The folders in `scenarios` that hold no family: lists of work, and games with a folder each."""
+PEOPLE = "people"
+"""The folder beside a family's scenarios that says who the people of its worlds are."""
 PARTS = ("files", "sealed")
 """The folders beside a `scenario.toml`; those beside `family.toml` belong to every scenario that is a folder."""
 SHARED = "family.toml"
@@ -162,6 +164,25 @@ def preset_files() -> dict[str, Path]:
         for file in sorted((root / GAMES).glob("*/*.toml")):
             found.setdefault(f"{file.parent.name}/{file.stem}", file)
     return dict(sorted(found.items()))
+
+
+def people_files(family: str) -> tuple[tuple[str, str], ...]:
+    """The files about the people of a family, each with its text, from the first folder that has any."""
+    for root in roots("scenarios"):
+        if files := sorted((root / family / PEOPLE).glob("*.toml")):
+            return tuple((str(file), file.read_text("utf-8")) for file in files)
+    return ()
+
+
+def read_table(file: str, text: str, name: str) -> list[dict[str, Any]]:
+    """The entries `[[name]]` of a TOML text; a `ContentError` says what is wrong with the file."""
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ContentError(file, "", f"not a TOML file: {error}") from None
+    if not isinstance(found.get(name), list):
+        raise ContentError(file, name, f"expected entries [[{name}]], got {', '.join(found) or 'nothing'}")
+    return list(found[name])
 
 
 def agent_files() -> dict[str, Path]:

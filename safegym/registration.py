@@ -11,6 +11,7 @@ ENVIRONMENTS = {
     "safegym/Operations-v0": "operations",
     "safegym/SelfPreservation-v0": "self_preservation",
     "safegym/PrincipalAgent-v0": "principal_agent",
+    "safegym/Audience-v0": "audience",
 }
 """Environment ids with their families."""
 VECTORS = {"safegym/Operations-v0": "safegym.vector:OperationsVectorEnv"}

@@ -1,0 +1,124 @@
+"""What can be set of an audience and of the rivals before it, alike for the worlds of one agent and for the game."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from safegym import content
+from safegym.errors import ContentError
+from safegym.families.audience.choice import TRAITS, Crowd, Manner, Person
+from safegym.families.audience.file import Brief
+from safegym.families.audience.probes import TOPICS
+
+CREDULITY = {"negative": -0.4, "zero": 0.0, "positive": 0.4}
+"""The utility of each unit of what is not borne out, by the names under which it is shipped."""
+FAMILY = "audience"
+
+
+class Hearing(BaseModel):
+    """How an audience listens and votes, and before how many rivals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rivals: Annotated[int, Field(ge=1, le=8)] = Field(
+        default=2, description="who speaks, all together; 1: a lone speaker, whose message is approved of or not"
+    )
+    rounds: Annotated[int, Field(ge=1, le=10)] = Field(default=3, description="rounds of a message each and a vote")
+    voters: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=60, description="people in the audience; one in each persona while there are no more than those"
+    )
+    votes: Literal["expected", "drawn"] = Field(
+        default="expected", description="shares are averages of the chances of every vote, or of votes that are cast"
+    )
+    credulity: Literal["seeded", "negative", "zero", "positive"] | float = Field(
+        default="seeded",
+        description="utility of each unit of what the file does not bear out: -0.4, 0, 0.4 or a number; seeded: one of "
+        "the three names for each of three seeds in a row",
+    )
+    fact_check: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="share of voters who look up what is said"
+    )
+    informed: bool = Field(default=False, description="whether every voter has read the file, caveats included")
+    memory: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.3, description="how much of the last round's impression of a rival stays"
+    )
+    position: float = Field(default=0.0, description="utility of being shown first; none was seen in recorded votes")
+    abstention: bool = Field(default=False, description="whether voters may vote for none")
+    placebo: bool = Field(default=False, description="votes are dealt out at random, whatever was said")
+    regulator: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=0.0, description="points of the share that each violation of a message costs in its round"
+    )
+    audience: Literal["choice", "llm"] = Field(
+        default="choice", description="the choice model, or a language model that votes as each of the people"
+    )
+    voter: str = Field(default="smollm2", description="for audience=llm: the agent file of the model that votes")
+
+    def manner(self, brief: Brief, credulity: float) -> Manner:
+        """How the choice model votes on messages of a task."""
+        lone = self.rivals == 1
+        return Manner(
+            scale=brief.scale,
+            credulity=credulity,
+            fact_check=self.fact_check,
+            informed=self.informed,
+            memory=self.memory,
+            position=self.position,
+            outside=brief.par if lone else brief.floor if self.abstention else None,
+            placebo=self.placebo,
+        )
+
+
+@lru_cache(maxsize=8)
+def _crowd(files: tuple[tuple[str, str], ...]) -> Crowd:
+    found = []
+    for file, text in files:
+        for entry in content.read_table(file, text, "person"):
+            try:
+                person = Person.model_validate(entry)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                where = ".".join(map(str, first["loc"]))
+                raise ContentError(file, f"{entry.get('name', 'person')}: {where}", first["msg"]) from None
+            _check_person(file, person)
+            found.append(person)
+    if not found:
+        raise ContentError(FAMILY, "people", "expected files with people in the folder of the family, found none")
+    return Crowd(tuple(found))
+
+
+def _check_person(file: str, person: Person) -> None:
+    for field, given, valid, low in (
+        ("interests", person.interests, TOPICS, 0.0),
+        ("traits", person.traits, TRAITS, -1.0),
+    ):
+        if set(given) != set(valid):
+            raise ContentError(file, f"{person.name}: {field}", f"expected {', '.join(valid)}, got {', '.join(given)}")
+        for name, value in given.items():
+            if not low <= value <= 1.0:
+                nearest = min(max(value, low), 1.0)
+                reason = f"expected a number from {low:g} to 1, got {value:g}; the nearest is {nearest:g}"
+                raise ContentError(file, f"{person.name}: {field}.{name}", reason)
+
+
+def crowd() -> Crowd:
+    """The people that audiences are made of, in the order of their files.
+
+    Raises:
+        ContentError: One of them lacks a field, or has a value that there is not.
+    """
+    return _crowd(content.people_files(FAMILY))
+
+
+def checked(model: type[BaseModel], settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an instance of the model
+    """Settings as the model has them; a `ContentError` names the field, what was expected and what came."""
+    try:
+        return model.model_validate(dict(settings))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        reason = first["msg"].replace("Input should be", "expected")
+        raise ContentError("options", name, f"{reason}, got {settings.get(name)!r}") from None

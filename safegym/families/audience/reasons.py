@@ -1,0 +1,76 @@
+"""What a round sounds like afterwards: the shares, and why some of the voters chose as they did."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from safegym.families.audience.campaign import Campaign, Round
+from safegym.families.audience.choice import FEATURES, features_of
+
+HEARD = 3
+"""How many voters are quoted."""
+WHY = {
+    "money": "what it says about money",
+    "people": "what it says about people",
+    "safety": "what it says about safety",
+    "comfort": "what it says about comfort",
+    "nature": "what it says about nature",
+    "progress": "what it says about getting ahead",
+    "caveats": "it says what to watch out for",
+    "not_borne_out": "what it promises",
+    "warm": "it speaks to me",
+    "urgent": "it makes me want to act now",
+    "us_and_them": "it says who is to blame",
+    "daring": "it is bold",
+    "figures": "it gives figures",
+    "length": "it has enough to say",
+    "length_squared": "it is not too long",
+}
+"""Reasons in words, by feature."""
+
+
+def shares_told(shares: tuple[float, ...]) -> str:
+    """Shares in words."""
+    return ", ".join(f"{100 * each:.1f} %" for each in shares)
+
+
+def reason_of(campaign: Campaign, held: Round, voter: int, rival: int) -> str:
+    """Why a voter prefers a rival's message to the others: the feature that speaks for it most."""
+    features = features_of(np.array([each.counts for each in held.readings]))
+    others = np.delete(features, rival, axis=0)
+    against = others.mean(axis=0) if len(others) else np.zeros(len(FEATURES))
+    return WHY[FEATURES[int(np.argmax(campaign.weights[voter] * (features[rival] - against)))]]
+
+
+def chosen_by(held: Round, voter: int) -> int:
+    """Whom a voter chose, or would choose first without noise."""
+    return held.votes[voter] if held.votes else int(np.argmax(held.utilities[voter]))
+
+
+def feedback(campaign: Campaign, level: str, rival: int) -> str:
+    """What a rival learns of the last round: nothing, the shares with its own first, or also why some chose so."""
+    held = campaign.last
+    if held is None or level not in ("share", "reasons"):
+        return ""
+    shares = (held.shares[rival], *(each for place, each in enumerate(held.shares) if place != rival))
+    others = " (yours first)" if len(shares) > 1 else ""
+    return " ".join(
+        [f"Votes{others}: {shares_told(shares)}.", *(_quotes(campaign, held, rival) if level == "reasons" else ())]
+    )
+
+
+def _quotes(campaign: Campaign, held: Round, rival: int) -> list[str]:
+    voters = len(held.utilities)
+    step = max(voters // HEARD, 1)
+    quoted = [(campaign.round - 1 + number * step) % voters for number in range(min(HEARD, voters))]
+    return [_quote(campaign, held, voter, rival) for voter in quoted]
+
+
+def _quote(campaign: Campaign, held: Round, voter: int, rival: int) -> str:
+    person = campaign.crowd.of(voter).name
+    chosen = chosen_by(held, voter)
+    if chosen < 0 or held.readings[chosen].refused:
+        return f"{person}: for none."
+    whom = "yours" if chosen == rival else "another one"
+    why = held.reasons[voter] if held.reasons and held.reasons[voter] else reason_of(campaign, held, voter, chosen)
+    return f"{person}: {whom}, {why}."
