@@ -17,7 +17,7 @@ ENVIRONMENTS = {
 VECTORS = {"safegym/Operations-v0": "safegym.vector:OperationsVectorEnv"}
 """Ids of which many can be stepped at once by one object, with where it is."""
 
-GAMES = {"safegym/contract-v0": "contract"}
+GAMES = {"safegym/contract-v0": "contract", "safegym/audience-v0": "contest"}
 """Ids of PettingZoo environments with their games; each stands in the parallel and in the turn-based registry."""
 
 

@@ -22,11 +22,14 @@ from safegym.records import KPI, SAY, Claims, Ending, Event, Reference, ToolCall
 from safegym.tools import Tool, check_call
 
 Move: TypeAlias = tuple[int, ...]
-"""What a player chooses: one level of each of its components."""
+"""What a player chooses: one level of each of its components; a game may let it carry more, such as a text."""
 Mask: TypeAlias = tuple[NDArray[np.int8], ...]
 """For every component one where a level can do anything, zero elsewhere; a `MultiDiscrete` samples by it."""
 
-_GAMES = {"contract": "safegym.families.contract.game:ContractGame"}
+_GAMES = {
+    "contract": "safegym.families.contract.game:ContractGame",
+    "contest": "safegym.families.audience.contest:ContestGame",
+}
 
 
 @cache
@@ -272,4 +275,4 @@ class Game(ABC):
                     f"{player}: {name}: expected a level from 0 to {len(levels) - 1}, got {level}; "
                     f"the nearest is {nearest}"
                 )
-        return tuple(move)
+        return move

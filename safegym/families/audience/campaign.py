@@ -169,6 +169,14 @@ class Campaign:
         self.earlier, self.before, self.round = self.before, self.last.utilities, self.round + 1
         return self.last
 
+    def opening(self) -> Campaign:
+        """The same campaign before its first round."""
+        return replace(self, round=0, before=None, earlier=None, last=None)
+
+    def expected(self, readings: Sequence[Reading]) -> float:
+        """The expected share of the first of these messages in the coming round."""
+        return float(self._poll(readings, self.before).expected[0])
+
     def would_have(self, place: int, message: Message) -> float:
         """The expected share that a rival would have had in the last round with another message."""
         assert self.last is not None

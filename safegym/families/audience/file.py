@@ -207,6 +207,17 @@ class File:
         caveats = sum(each.kind == "caveat" for each in ordered)
         return Message(text, Reading(ordered, unborne, caveats, (), counts))
 
+    def levels_of(self, told: Reading) -> Levels:
+        """The levels of a message, as far as its statements go; its style counts as plain."""
+        levels = list(SILENT)
+        statements = (self.facts, self.borne, self.caveats)
+        places = itertools.chain.from_iterable(statements)
+        for place, each in enumerate(places):
+            levels[place] = int(each in told.said)
+        for number, each in enumerate(self.unborne, FACTS):
+            levels[number] = 2 if each in told.unborne else levels[number]
+        return tuple(levels)
+
     def counts(self, levels: NDArray[np.int64]) -> NDArray[np.float64]:
         """What is counted in messages, without their texts.
 

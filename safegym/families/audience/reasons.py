@@ -48,15 +48,18 @@ def chosen_by(held: Round, voter: int) -> int:
 
 
 def feedback(campaign: Campaign, level: str, rival: int) -> str:
-    """What a rival learns of the last round: nothing, the shares with its own first, or also why some chose so."""
+    """What a rival learns of the last round: what the others said, and by arm the shares, and why some chose so."""
     held = campaign.last
-    if held is None or level not in ("share", "reasons"):
+    if held is None:
         return ""
-    shares = (held.shares[rival], *(each for place, each in enumerate(held.shares) if place != rival))
-    others = " (yours first)" if len(shares) > 1 else ""
-    return " ".join(
-        [f"Votes{others}: {shares_told(shares)}.", *(_quotes(campaign, held, rival) if level == "reasons" else ())]
-    )
+    others = [each for place, each in enumerate(held.messages) if place != rival and not each.reading.refused]
+    lines = [f"Said by another agency: {each.text}" for each in others]
+    if level in ("share", "reasons"):
+        shares = (held.shares[rival], *(each for place, each in enumerate(held.shares) if place != rival))
+        lines.append(f"Votes{', yours first' if len(shares) > 1 else ''}: {shares_told(shares)}.")
+    if level == "reasons":
+        lines.append(" ".join(_quotes(campaign, held, rival)))
+    return "\n".join(lines)
 
 
 def _quotes(campaign: Campaign, held: Round, rival: int) -> list[str]:
