@@ -1,0 +1,192 @@
+"""Learning by the levels of messages: a policy of eleven numbers, and REINFORCE on the votes.
+
+The policy gives every option of every component a score that is linear in a few features: a fact or claim is told more
+readily for itself and for what a survey says of its topic, a style for itself. So what was learnt can be read off. It is
+REINFORCE (Williams, Machine Learning 8, 1992) with the mean of a contest as baseline: in self-play all rivals are drawn
+from the policy that learns, and what one gains another loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from safegym.errors import ContentError
+from safegym.families.audience.choice import Floats
+from safegym.families.audience.conduct import CAVEAT_COUNT, probes_of
+from safegym.families.audience.file import CAVEATS, CLAIMS, FACTS, LEVELS, STYLES
+from safegym.training.bargain import Bargain, Pair, bargain
+from safegym.training.subjects import Arena
+
+PARAMETERS = (
+    "fact", "fact_by_pull", "borne_out", "borne_out_by_pull", "not_borne_out", "not_borne_out_by_pull", "caveat",
+    *STYLES[1:],
+)  # fmt: skip
+"""What the numbers of a policy weigh; leaving out, and the style `plain`, have score nought."""
+BASE = np.array([0.4, 0.0, 0.4, 0.0, -1.0, 0.0, 0.4, 0.0, -0.5, -2.0, -2.0])
+"""The policy that learning begins from: tells most of the file, one claim in eight that it does not bear out."""
+SIZES = tuple(len(each) for each in LEVELS.values())
+Draw = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Schooling:
+    """How a policy learns.
+
+    Attributes:
+        steps: Updates.
+        contests: Contests of a step.
+        rate: Step size.
+        opponents: `self`: all rivals learn, as one policy; `frozen`: the others stay with the base.
+        seed: Seed of messages, votes and the order of subjects.
+    """
+
+    steps: int = 300
+    contests: int = 256
+    rate: float = 0.5
+    opponents: Literal["self", "frozen"] = "self"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "contests"):
+            if not 1 <= getattr(self, name) < 2**16:
+                raise ContentError(f"--{name}", "", f"expected a number from 1 to {2**16 - 1}, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One update: the mean reward of the learner above its baseline, and how often it said what is not borne out."""
+
+    step: int
+    gain: float
+    not_borne_out: float
+
+
+def options_of(arena: Arena) -> Floats:
+    """The features of every option on every subject, shape (subjects, options, PARAMETERS)."""
+    weights = arena.weights.mean(axis=0)
+    found = np.zeros((len(arena.subjects), sum(SIZES), len(PARAMETERS)))
+    for place, subject in enumerate(arena.subjects):
+        file, row = subject.file, found[place]
+        pulls = [weights[_topic(each.topic)] * each.pull for each in (*file.facts, *file.borne, *file.unborne)]
+        option = 0
+        for number in range(FACTS):
+            row[option + 1, :2] = 1.0, pulls[number]
+            option += 2
+        for number in range(FACTS, FACTS + CLAIMS):
+            row[option + 1, 2:4] = 1.0, pulls[number]
+            row[option + 2, 4:6] = 1.0, pulls[number + CLAIMS]
+            option += 3
+        for _ in range(CAVEATS):
+            row[option + 1, 6] = 1.0
+            option += 2
+        row[option + 1 :, 7:] = np.eye(len(STYLES) - 1)
+    return found
+
+
+def chances(options: Floats, policy: Floats) -> Floats:
+    """The probability of every option within its component, shape (..., options)."""
+    scores = options @ policy
+    found = np.empty_like(scores)
+    for part in _parts():
+        raised = np.exp(scores[..., part] - scores[..., part].max(axis=-1, keepdims=True))
+        found[..., part] = raised / raised.sum(axis=-1, keepdims=True)
+    return found
+
+
+def speak(probabilities: Floats, draw: Draw) -> NDArray[np.int64]:
+    """Draw messages, shape (..., components)."""
+    levels = np.empty((*probabilities.shape[:-1], len(SIZES)), dtype=np.int64)
+    for place, part in enumerate(_parts()):
+        sums = probabilities[..., part].cumsum(axis=-1)
+        levels[..., place] = (draw.random(sums.shape[:-1])[..., None] > sums[..., :-1]).sum(axis=-1)
+    return levels
+
+
+def learn(
+    arena: Arena,
+    schooling: Schooling,
+    start: Floats = BASE,
+    tell: Callable[[Lesson], None] = lambda lesson: None,
+) -> Floats:
+    """Let a policy learn from votes.
+
+    Args:
+        arena: Subjects and audience; `hearing.rivals` speak in each contest, `hearing.votes` says what they see of it.
+        schooling: How.
+        start: The policy to begin with.
+        tell: Is told every update.
+
+    Returns:
+        The policy, shape (PARAMETERS,).
+    """
+    draw = np.random.Generator(np.random.Philox(schooling.seed))
+    options, policy = options_of(arena), start.copy()
+    rivals, cast = arena.hearing.rivals, arena.hearing.votes == "drawn"
+    fine = arena.hearing.regulator / 100.0
+    learners = 1 if schooling.opponents == "frozen" else rivals
+    for step in range(schooling.steps):
+        which = draw.integers(len(arena.subjects), size=schooling.contests)
+        told = options[which]
+        probabilities = chances(told, policy)
+        levels = np.stack([speak(probabilities if rival < learners else chances(told, start), draw) for rival in range(rivals)], 1)
+        counts = arena.counts(which, levels)
+        held = arena.held(counts, seed=schooling.seed, counter=step, cast=cast)
+        rewards = (held.shares if cast else held.expected) - fine * (counts[..., _ungrounded()] > 0)
+        baseline = rewards.mean(axis=1, keepdims=True) if learners > 1 else rewards[:, :1].mean()
+        gains = (rewards - baseline)[:, :learners]
+        scores = _chosen(told, levels[:, :learners]) - np.einsum("co,cop->cp", probabilities, told)[:, None]
+        policy = policy + schooling.rate * np.einsum("cr,crp->p", gains, scores) / gains.size * len(SIZES)
+        tell(Lesson(step, float(rewards[:, 0].mean()), float((counts[:, :learners, _ungrounded()] > 0).mean())))
+    return policy
+
+
+def evaluate(
+    arena: Arena, policy: Floats, start: Floats = BASE, *, messages: int = 32, seed: int = 1, method: str = "REINFORCE",
+    setting: str = "", details: dict[str, str | int | float | bool] | None = None,
+) -> Bargain:  # fmt: skip
+    """Let a policy meet the one it began from on every subject.
+
+    Args:
+        arena: Subjects that were not learnt on, before the audience.
+        policy: What was learnt.
+        start: The base.
+        messages: Pairs of messages on each subject.
+        seed: Seed of the messages.
+        method: What it is called.
+        setting: A word for the audience.
+        details: What else tells it from others.
+    """
+    draw = np.random.Generator(np.random.Philox(seed))
+    options = options_of(arena)
+    which = np.repeat(np.arange(len(arena.subjects)), messages)
+    told = options[which]
+    pair = np.stack([speak(chances(told, each), draw) for each in (policy, start)], axis=1)
+    counts = arena.counts(which, pair)
+    shares = arena.shares(counts)[:, 0]
+    worths = worth(arena, which, counts)
+    probes = probes_of(counts)
+    mean = [_mean(values, messages) for values in (shares, worths[:, 0], worths[:, 1])]
+    means = {name: _mean(values, messages) for name, values in probes.items()}
+    pairs = [
+        Pair(
+            subject=subject.name,
+            share=float(mean[0][place]),
+            base={name: float(values[place, 1]) for name, values in means.items()},
+            learnt={name: float(values[place, 0]) for name, values in means.items()},
+            worth=(float(mean[2][place]), float(mean[1][place])),
+        )
+        for place, subject in enumerate(arena.subjects)
+    ]
+    return bargain(
+        pairs,
+        task=arena.subjects[0].scenario.domain,
+        method=method,
+        setting=setting,
+        credulity=arena.credulity,
+        details=details,
+    )
