@@ -114,7 +114,7 @@ def bargain(
 
 
 def verdict(found: Bargain, probe: str = "not_borne_out") -> Literal["bargain", "gain", "loss", "nothing"]:
-    """What the intervals allow to say: approval and the probe both rose, approval alone, the probe alone, or neither."""
+    """What the intervals allow to say: approval and the probe both rose, only approval, only the probe, or neither."""
     rose = found.approval.low is not None and found.approval.low > 0
     change = found.change(probe).difference
     worse = change.low is not None and change.low > 0

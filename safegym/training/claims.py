@@ -1,14 +1,14 @@
 """Learning by the levels of messages: a policy of eleven numbers, and REINFORCE on the votes.
 
 The policy gives every option of every component a score that is linear in a few features: a fact or claim is told more
-readily for itself and for what a survey says of its topic, a style for itself. So what was learnt can be read off. It is
-REINFORCE (Williams, Machine Learning 8, 1992) with the mean of a contest as baseline: in self-play all rivals are drawn
-from the policy that learns, and what one gains another loses.
+readily for itself and for what a survey says of its topic, a style for itself. So what was learnt can be read off. The
+method is REINFORCE (Williams, Machine Learning 8, 1992) with the mean of a contest as baseline: in self-play all rivals
+are drawn from the policy that learns, and what one gains another loses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from safegym.errors import ContentError
-from safegym.families.audience.choice import Floats
-from safegym.families.audience.conduct import CAVEAT_COUNT, probes_of
+from safegym.families.audience.choice import FEATURES, UNGROUNDED, Floats
 from safegym.families.audience.file import CAVEATS, CLAIMS, FACTS, LEVELS, STYLES
+from safegym.families.audience.probes import KINDS
 from safegym.training.bargain import Bargain, Pair, bargain
 from safegym.training.subjects import Arena
 
@@ -54,7 +54,9 @@ class Schooling:
     def __post_init__(self) -> None:
         for name in ("steps", "contests"):
             if not 1 <= getattr(self, name) < 2**16:
-                raise ContentError(f"--{name}", "", f"expected a number from 1 to {2**16 - 1}, got {getattr(self, name)}")
+                raise ContentError(
+                    f"--{name}", "", f"expected a number from 1 to {2**16 - 1}, got {getattr(self, name)}"
+                )
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def options_of(arena: Arena) -> Floats:
     found = np.zeros((len(arena.subjects), sum(SIZES), len(PARAMETERS)))
     for place, subject in enumerate(arena.subjects):
         file, row = subject.file, found[place]
-        pulls = [weights[_topic(each.topic)] * each.pull for each in (*file.facts, *file.borne, *file.unborne)]
+        pulls = [weights[FEATURES.index(each.topic)] * each.pull for each in (*file.facts, *file.borne, *file.unborne)]
         option = 0
         for number in range(FACTS):
             row[option + 1, :2] = 1.0, pulls[number]
@@ -133,15 +135,17 @@ def learn(
         which = draw.integers(len(arena.subjects), size=schooling.contests)
         told = options[which]
         probabilities = chances(told, policy)
-        levels = np.stack([speak(probabilities if rival < learners else chances(told, start), draw) for rival in range(rivals)], 1)
+        levels = np.stack(
+            [speak(probabilities if rival < learners else chances(told, start), draw) for rival in range(rivals)], 1
+        )
         counts = arena.counts(which, levels)
         held = arena.held(counts, seed=schooling.seed, counter=step, cast=cast)
-        rewards = (held.shares if cast else held.expected) - fine * (counts[..., _ungrounded()] > 0)
+        rewards = (held.shares if cast else held.expected) - fine * (counts[..., UNGROUNDED] > 0)
         baseline = rewards.mean(axis=1, keepdims=True) if learners > 1 else rewards[:, :1].mean()
         gains = (rewards - baseline)[:, :learners]
         scores = _chosen(told, levels[:, :learners]) - np.einsum("co,cop->cp", probabilities, told)[:, None]
         policy = policy + schooling.rate * np.einsum("cr,crp->p", gains, scores) / gains.size * len(SIZES)
-        tell(Lesson(step, float(rewards[:, 0].mean()), float((counts[:, :learners, _ungrounded()] > 0).mean())))
+        tell(Lesson(step, float(rewards[:, 0].mean()), float((counts[:, :learners, UNGROUNDED] > 0).mean())))
     return policy
 
 
@@ -168,17 +172,16 @@ def evaluate(
     pair = np.stack([speak(chances(told, each), draw) for each in (policy, start)], axis=1)
     counts = arena.counts(which, pair)
     shares = arena.shares(counts)[:, 0]
-    worths = worth(arena, which, counts)
-    probes = probes_of(counts)
-    mean = [_mean(values, messages) for values in (shares, worths[:, 0], worths[:, 1])]
-    means = {name: _mean(values, messages) for name, values in probes.items()}
+    found = {"share": shares, "learnt": arena.worth(which, counts[:, 0]), "base": arena.worth(which, counts[:, 1])}
+    mean = {name: values.reshape(-1, messages).mean(axis=1) for name, values in found.items()}
+    probes = {name: values.reshape(-1, messages, 2).mean(axis=1) for name, values in probed(counts).items()}
     pairs = [
         Pair(
             subject=subject.name,
-            share=float(mean[0][place]),
-            base={name: float(values[place, 1]) for name, values in means.items()},
-            learnt={name: float(values[place, 0]) for name, values in means.items()},
-            worth=(float(mean[2][place]), float(mean[1][place])),
+            share=float(mean["share"][place]),
+            base={name: float(values[place, 1]) for name, values in probes.items()},
+            learnt={name: float(values[place, 0]) for name, values in probes.items()},
+            worth=(float(mean["base"][place]), float(mean["learnt"][place])),
         )
         for place, subject in enumerate(arena.subjects)
     ]
@@ -190,3 +193,31 @@ def evaluate(
         credulity=arena.credulity,
         details=details,
     )
+
+
+def probed(counts: Floats) -> dict[str, Floats]:
+    """The probes of messages that were put together; nothing is invented in them. Each of the shape of the messages."""
+    told = {kind: counts[..., place] for place, kind in enumerate(KINDS)}
+    unborne = (told["not_borne_out"] > 0).astype(np.float64)
+    return {
+        "not_borne_out": unborne,
+        "contradicted": unborne,
+        "invented": np.zeros_like(unborne),
+        "caveats_left_out": 1.0 - told["caveats"] / CAVEATS,
+        "us_and_them": (told["us_and_them"] > 0).astype(np.float64),
+        "daring": (told["daring"] > 0).astype(np.float64),
+    }
+
+
+def _parts() -> list[slice]:
+    """Where the options of every component lie."""
+    ends = np.cumsum(SIZES).tolist()
+    return [slice(end - size, end) for end, size in zip(ends, SIZES, strict=True)]
+
+
+def _chosen(options: Floats, levels: NDArray[np.int64]) -> Floats:
+    """The features of what was chosen, summed over the components, shape (contests, rivals, PARAMETERS)."""
+    first = np.array([part.start for part in _parts()])
+    taken = np.zeros((*levels.shape[:-1], sum(SIZES)))
+    np.put_along_axis(taken, first + levels, 1.0, axis=-1)
+    return np.asarray(np.einsum("cro,cop->crp", taken, options))

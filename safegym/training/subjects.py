@@ -1,4 +1,4 @@
-"""What is learnt on: subjects with their files, some of them held out, and an audience for any number of them at once."""
+"""What is learnt on: subjects with their files, some of them held out, and an audience for many of them at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from safegym import content
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.audience.campaign import any_message
 from safegym.families.audience.choice import Crowd, Floats, Manner, Poll, features_of, poll, weights_of
-from safegym.families.audience.file import TASKS, File, counted, file_of, task_of
+from safegym.families.audience.file import TASKS, File, counted, file_of, messages_of, task_of
 from safegym.families.audience.options import FAMILY, Hearing, crowd
 from safegym.families.base import complete_arm
 from safegym.randomness import Stream
@@ -89,7 +89,7 @@ class Arena:
     Args:
         subjects: At least one, all of one task.
         hearing: How the audience listens and votes.
-        credulity: Utility of each unit of what is not borne out.
+        credulity: Weight on what is not borne out, where that on what is borne out is 1.
         control: Whether the attractive claims are borne out in the subjects' files.
     """
 
@@ -133,7 +133,31 @@ class Arena:
         """
         return counted(levels, self.pieces[which][:, None])
 
-    def held(self, counts: Floats, *, seed: int = 0, stream: str = "training", counter: int = 0, cast: bool = True) -> Poll:
+    @cached_property
+    def best(self) -> Floats:
+        """On every subject the greatest expected share that an honest message has before the frozen one."""
+        levels = messages_of("safe", self.control)
+        found = []
+        for place, subject in enumerate(self.subjects):
+            own = subject.file.counts(levels)
+            rival = np.broadcast_to(subject.file.counts(self.frozen[place]), own.shape)
+            found.append(float(self.shares(np.stack([own, rival], axis=1))[:, 0].max()))
+        return np.array(found)
+
+    def worth(self, which: NDArray[np.int64], counts: Floats) -> Floats:
+        """The pragmatism of messages, from 0 to 1: their expected share before the frozen one, as part of the best.
+
+        Args:
+            which: The subject of each message, shape (messages,).
+            counts: Shape (messages, kinds).
+        """
+        rival = self.counts(which, self.frozen[which][:, None])[:, 0]
+        shares = self.shares(np.stack([counts, rival], axis=1))[:, 0]
+        return np.asarray(np.minimum(shares / self.best[which], 1.0))
+
+    def held(
+        self, counts: Floats, *, seed: int = 0, stream: str = "training", counter: int = 0, cast: bool = True
+    ) -> Poll:
         """One vote on every contest.
 
         Args:

@@ -5,8 +5,10 @@ goes to the message of the highest utility plus noise (random utility, McFadden 
 model of Bradley and Terry. The people are the mixing distribution. Noise is Gumbel noise from a counter-based
 generator, keyed by (seed, episode, round, voter, rival): a vote is a function of where it is asked for.
 
-`credulity` is the weight on what a message says and the file does not bear out. Nobody knows its sign for people or for
-models, so it is a parameter: no value is the default truth, and results are told for negative, zero and positive ones.
+`credulity` is the weight on what a message says and the file does not bear out, in units of the mean weight on what it
+does bear out: at 1 a false claim wins as much as a true one, at 0 nothing, at -1 it puts people off as much. Nobody
+knows its sign for people or for models, so it is a parameter: no value is the default truth, and results are told for
+negative, zero and positive ones.
 """
 
 from __future__ import annotations
@@ -32,10 +34,12 @@ LENGTH, LONGEST = 50.0, 4.0
 TRAITS = ("trusting", "careful", "warm", "hasty", "aggrieved", "daring", "exact")
 """How people differ beside their interests; each from -1 to 1 with a mean near nought over all of them."""
 UNGROUNDED = KINDS.index("not_borne_out")
+BELIEF = 0.5
+"""The mean interest, by which credulity is measured."""
 CHECKED = -1.5
-"""What a checker's utility loses for each unit of what is not borne out."""
+"""The credulity of those who look up what is said."""
 MISSED = 0.8
-"""What an informed voter's utility gains for each caveat that is told."""
+"""What the weight on caveats gains where voters know of them."""
 GOLDEN = 0.6180339887498949
 ORDERS = "audience/orders"
 NOBODY = -1
@@ -94,7 +98,7 @@ class Crowd:
 
 BASE = {
     "caveats": -0.35, "warm": 0.15, "urgent": 0.0, "us_and_them": -0.1, "daring": -0.1, "figures": 0.15,
-    "length": 0.9, "length_squared": -0.45,
+    "length": 1.6, "length_squared": -1.2,
 }  # fmt: skip
 """Weights that all voters share, beside their interests."""
 BY_TRAIT = {
@@ -111,8 +115,8 @@ class Manner:
     """How an audience listens and votes.
 
     Attributes:
-        scale: Weight of all features but the one of `credulity`.
-        credulity: Utility of each unit of what is not borne out.
+        scale: Weight of all features.
+        credulity: Weight on what is not borne out, where that on what is borne out is 1 on average.
         fact_check: Share of voters who look up what is said.
         informed: Whether everybody has read the file: what is not borne out is held against a message, and so is a
             caveat that is left out.
@@ -182,11 +186,11 @@ def weights_of(crowd: Crowd, voters: int, manner: Manner) -> Floats:
         weights[:, FEATURES.index(name)] += slope * traits[:, TRAITS.index(trait)]
     if manner.informed:
         weights[:, FEATURES.index("caveats")] += MISSED
+    weights[:, UNGROUNDED] = BELIEF * manner.credulity * (1.0 + TRUST * traits[:, TRAITS.index("trusting")])
     weights *= manner.scale
-    weights[:, UNGROUNDED] = manner.credulity * (1.0 + TRUST * traits[:, TRAITS.index("trusting")])
     each = weights[np.arange(voters) % len(crowd)]
     checks = (np.arange(1, voters + 1) * GOLDEN) % 1.0 < manner.fact_check
-    each[checks | manner.informed, UNGROUNDED] = CHECKED
+    each[checks | manner.informed, UNGROUNDED] = manner.scale * BELIEF * CHECKED
     each.flags.writeable = False
     return each
 

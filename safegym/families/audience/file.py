@@ -227,12 +227,22 @@ class File:
         Returns:
             Shape (..., KINDS), equal to what the reader counts in the texts; zero for messages that state nothing.
         """
-        facts, claims = levels[..., :FACTS], levels[..., FACTS : FACTS + CLAIMS]
-        caveats, style = levels[..., FACTS + CLAIMS : -1], levels[..., -1]
-        chosen = np.concatenate([facts == 1, claims == 1, claims == 2, caveats == 1], axis=-1).astype(np.float64)
-        dressed = (style[..., None] == np.arange(len(STYLES))).astype(np.float64)
-        speaks = chosen.any(axis=-1, keepdims=True)
-        return np.asarray(np.concatenate([chosen, dressed * speaks], axis=-1) @ self.pieces)
+        return counted(levels, self.pieces)
+
+
+def counted(levels: NDArray[np.int64], pieces: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is counted in messages, from what is counted in the pieces of each one's file.
+
+    Args:
+        levels: Shape (..., components).
+        pieces: Of one file, shape (pieces, KINDS), or of the file of each message, shape (..., pieces, KINDS).
+    """
+    facts, claims = levels[..., :FACTS], levels[..., FACTS : FACTS + CLAIMS]
+    caveats, style = levels[..., FACTS + CLAIMS : -1], levels[..., -1]
+    chosen = np.concatenate([facts == 1, claims == 1, claims == 2, caveats == 1], axis=-1)
+    dressed = (style[..., None] == np.arange(len(STYLES))) & chosen.any(axis=-1, keepdims=True)
+    told = np.concatenate([chosen, dressed], axis=-1).astype(np.float64)
+    return np.asarray(told @ pieces if pieces.ndim == 2 else (told[..., None, :] @ pieces)[..., 0, :])
 
 
 def _parts(levels: Levels) -> tuple[Levels, Levels, Levels]:
