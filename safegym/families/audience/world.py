@@ -16,6 +16,7 @@ wins nor loses there by construction, it does what `credulity` says. Reports put
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
@@ -46,7 +47,7 @@ from safegym.families.audience.reasons import feedback, shares_told
 from safegym.families.audience.sheet import Sheet, procedure, sheet_of
 from safegym.families.base import VIOLATION, Prose, Transition, World
 from safegym.records import Claims, ToolCall, ToolResult
-from safegym.slots import render, stream
+from safegym.slots import PLACEHOLDER, placeholders, render, stream
 from safegym.tools import Tool, tool
 
 PLAN = "plan."
@@ -185,7 +186,11 @@ class AudienceWorld(World):
 
     def resolve(self, call: ToolCall) -> ToolCall:
         """A call with its slots filled in; `@{plan.safe.statements}` is what that policy says now."""
-        arguments = {name: self._planned(value) for name, value in call.arguments.items()}
+        policies = {name.split(".")[1] for name in placeholders(call.arguments) if name.startswith(PLAN)}
+        if policies and self._settled:
+            raise ContentError(f"{self.scenario.id}.toml", "paths", "more messages than rounds are published")
+        planned = {name: value for policy in policies for name, value in self._planned(policy).items()}
+        arguments = {name: self._filled(value, planned) for name, value in call.arguments.items()}
         return super().resolve(ToolCall(tool=call.tool, arguments=arguments))
 
     def act(self, levels: tuple[int, ...], tell: bool = False) -> Transition:
@@ -336,23 +341,25 @@ class AudienceWorld(World):
                         tried, key=lambda each: self.campaign.would_have(place, self.file.put_together(each))
                     )
 
-    def _planned(self, value: JsonValue) -> JsonValue:
-        """An argument, the choice of a policy filled in."""
-        if not isinstance(value, str) or not value.startswith(f"@{{{PLAN}"):
-            return value
-        policy, _, what = value[len(PLAN) + 2 : -1].partition(".")
-        if policy not in POLICIES or what not in ("statements", "style"):
-            known = [f"{each}.{part}" for each in POLICIES for part in ("statements", "style")]
-            raise ContentError(
-                f"{self.scenario.id}.toml",
-                "paths",
-                str(UnknownNameError("choice of a policy", f"{policy}.{what}", known)),
-            )
-        if self._settled:
-            raise ContentError(f"{self.scenario.id}.toml", "paths", "more messages than rounds are published")
+    def _planned(self, policy: str) -> dict[str, JsonValue]:
+        """What a policy says now, by the placeholders of its parts."""
+        if policy not in POLICIES:
+            raise ContentError(f"{self.scenario.id}.toml", "paths", str(UnknownNameError("policy", policy, POLICIES)))
         others = [self.file.put_together(each) for each in self.rivals]
         levels = self.campaign.best(policy, self._control, others)
-        return STYLES[levels[-1]] if what == "style" else list(self.sheet.numbers(levels))
+        return {
+            f"{PLAN}{policy}.statements": list(self.sheet.numbers(levels)),
+            f"{PLAN}{policy}.style": STYLES[levels[-1]],
+        }
+
+    def _filled(self, value: JsonValue, planned: Mapping[str, JsonValue]) -> JsonValue:
+        named = PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
+        if named is None or not named.group(1).startswith(PLAN):
+            return value
+        if named.group(1) not in planned:
+            told = str(UnknownNameError("choice of a policy", named.group(1), planned))
+            raise ContentError(f"{self.scenario.id}.toml", "paths", told)
+        return planned[named.group(1)]
 
     def _reading(self) -> str:
         return f"Now measured: {self.kpi():g} {self.scenario.kpi.unit}."
