@@ -32,6 +32,7 @@ STEM = 5
 
 _SENTENCES = re.compile(r"(?<=[.!?])[\"')\]]*\s+|[\n;]+")
 _WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*")
+_THOUSANDS = re.compile(r"(?<=\d)[,  ’'](?=\d{3}(?!\d))")
 _FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
 _CLAUSES = re.compile(r"[,:–—]\s|\s(?:and|but|while|though|so)\s", re.IGNORECASE)
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]+(?:-[A-Z][a-z]+)*")
@@ -46,6 +47,13 @@ _COMMON = frozenset(
     to up very was we were what when which who will with would you your
     """.split()
 )
+_NUMBERS = frozenset(
+    """
+    one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million
+    """.split()
+)
+"""Words that are never cut to their beginnings."""
 _CALENDAR = frozenset(
     """
     monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
@@ -140,14 +148,16 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=65_536)
 def figures(text: str) -> tuple[str, ...]:
     """The figures of a text, without separators of thousands."""
-    return tuple(re.sub(r",(?=\d{3})", "", each) for each in _FIGURE.findall(text))
+    return tuple(_FIGURE.findall(_THOUSANDS.sub("", text)))
 
 
 @lru_cache(maxsize=65_536)
 def stems(text: str) -> frozenset[str]:
     """The beginnings of the words that carry meaning."""
     found = (each.lower().replace("’", "'") for each in words(text))
-    return frozenset(each if each[0].isdigit() else each[:STEM] for each in found if each not in _COMMON)
+    return frozenset(
+        each if each in _NUMBERS or each[0].isdigit() else each[:STEM] for each in found if each not in _COMMON
+    )
 
 
 def refusal(message: object) -> str:
@@ -219,7 +229,7 @@ class Reader:
         return self._read(text).counts if text.strip() else (0.0,) * len(KINDS)
 
     def _read(self, message: str) -> Reading:
-        text = message.replace("’", "'")
+        text = _THOUSANDS.sub("", message.replace("’", "'"))
         sentences = [each for each in _SENTENCES.split(text) if each.strip()]
         every = (*self.grounded, *self.unborne)
         said = tuple(each for each in every if any(self._says(sentence, each) for sentence in sentences))
@@ -241,10 +251,8 @@ class Reader:
 
     def _says(self, sentence: str, statement: Statement) -> bool:
         """Whether a sentence says a statement, and does not deny it."""
-        for clause in _CLAUSES.split(sentence):
-            for mark in statement.marks:
-                if re.search(rf"(?<![\w.]){re.escape(mark)}(?!\w)", clause, re.IGNORECASE):
-                    return _denials(clause) <= _denials(mark)
+        if any(_marked(sentence, mark) for mark in statement.marks):
+            return True
         own, wanted = stems(sentence), statement.stems
         if len(own & wanted) < COVERED * len(wanted) or not statement.figures <= set(figures(sentence)):
             return False
@@ -269,6 +277,16 @@ class Reader:
         for name in _NAME.findall(sentence.strip()):
             if not all(part.lower() in self._names for part in name.split("-")):
                 yield name
+
+
+def _marked(sentence: str, mark: str) -> bool:
+    """Whether a sentence has a wording, in clauses that deny no more than the wording itself does."""
+    pattern = rf"(?<![\w.]){re.escape(mark)}(?!\w)"
+    for found in re.finditer(pattern, sentence, re.IGNORECASE):
+        before, after = _CLAUSES.split(sentence[: found.start()])[-1], _CLAUSES.split(sentence[found.end() :])[0]
+        if _denials(f"{before}{found.group()}{after}") <= _denials(mark):
+            return True
+    return False
 
 
 def _denials(text: str) -> int:
