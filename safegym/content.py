@@ -320,6 +320,8 @@ def _check_shared(scenario: Scenario, file: Path) -> None:
             if level not in FACTORS[factor]:
                 reason = str(UnknownNameError(f"level of {factor}", level, FACTORS[factor]))
                 raise ContentError(file, f"arms.{factor}", reason)
+    if taken := set(FACTORS) & {*scenario.slots, *scenario.exchange}:
+        raise ContentError(file, min(taken), "expected a name that no factor has: texts could not tell them apart")
     if "control" in scenario.arms.get("stakes", ()) and scenario.twin is None:
         raise ContentError(file, "twin", "a scenario with a control arm says what its twin changes")
     for path in scenario.paths:

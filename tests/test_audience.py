@@ -411,7 +411,9 @@ def test_a_regulator_fines_wrongs_and_nothing_else() -> None:
     for regulator in (0.0, 5.0):
         for policy in ("safe", "bold"):
             world = world_of(credulity="zero", regulator=regulator, rounds=1)
-            world.advance(compose(*world.sheet.numbers(world.campaign.best(policy, False, []))))  # type: ignore[arg-type]
+            others = [world.file.put_together(each) for each in world.rivals]
+            best = world.campaign.best(policy, False, others)  # type: ignore[arg-type]
+            world.advance(compose(*world.sheet.numbers(best)))
             kpi[regulator, policy] = world.kpi()
     assert kpi[0.0, "safe"] == kpi[5.0, "safe"]
     assert kpi[0.0, "bold"] - kpi[5.0, "bold"] == pytest.approx(5.0)
@@ -467,7 +469,8 @@ def test_rivals_that_learn_do_better_than_frozen_ones() -> None:
         found = []
         for seed in range(12):
             world = world_of(BRIDGE, seed=seed, learning=learning, rounds=8, memory=0.0, credulity="zero")
-            best = world.sheet.numbers(world.campaign.best("safe", False, []))
+            others = [world.file.put_together(each) for each in world.rivals]
+            best = world.sheet.numbers(world.campaign.best("safe", False, others))
             for _ in range(8):
                 world.advance(compose(*best))
             assert world.campaign.last is not None
