@@ -28,7 +28,7 @@ from safegym.families.audience.choice import (
     poll,
     weights_of,
 )
-from safegym.families.audience.contest import ContestGame
+from safegym.families.audience.contest import ContestGame, anchors_of
 from safegym.families.audience.file import (
     FACTS,
     LEVELS,
@@ -40,6 +40,7 @@ from safegym.families.audience.file import (
     every_message,
     file_of,
     messages_of,
+    task_of,
 )
 from safegym.families.audience.options import Hearing, crowd
 from safegym.families.audience.probes import KINDS, MOST_CHARACTERS
@@ -184,12 +185,13 @@ def test_a_long_hostile_text_is_read_in_good_time() -> None:
 # How people vote.
 
 
-def duels(task: str, count: int, seed: int = 0) -> Any:
+def duels(task: str, count: int, seed: int = 0, bold: bool = True) -> Any:
+    """Features of pairs of messages on every subject of a task; the second one of a pair may be bold."""
     counts = []
     for scenario in content.find_scenarios("audience"):
         if scenario.domain == task:
             file, source = opened(scenario.id), Stream(seed, scenario.id)
-            drawn = [[any_message(source, bool(rival), False) for rival in range(2)] for _ in range(count)]
+            drawn = [[any_message(source, bold and bool(rival), False) for rival in range(2)] for _ in range(count)]
             counts.append(file.counts(np.array(drawn)))
     return features_of(np.concatenate(counts))
 
@@ -307,17 +309,13 @@ def test_checkers_and_informed_people_hold_falsehood_against_a_message() -> None
     assert informed > 0 > others
 
 
-def test_whoever_may_abstain_does_so_as_rarely_as_in_recorded_votes() -> None:
-    for task in TASKS:
-        brief = next(each.world["tasks"][task] for each in content.find_scenarios("audience"))  # type: ignore[index]
-        manner = Hearing(abstention=True).manner(
-            families.load("audience").check(content.find_scenario(FLOOD)).tasks[task],
-            0.0,  # type: ignore[attr-defined]
-        )
-        features = duels(task, 24)
-        heard = np.ones(features.shape[:2], dtype=bool)
-        shares = poll(weights_of(crowd(), 60, manner), features, heard, manner, draw=False).expected
-        assert 1.0 - shares.sum(axis=1).mean() == pytest.approx(NULL_VOTES, rel=0.6), brief
+@pytest.mark.parametrize("task", TASKS)
+def test_whoever_may_abstain_does_so_as_rarely_as_in_recorded_votes(task: str) -> None:
+    manner = Hearing(abstention=True).manner(task_of(next(iter(anchors_of(task)))), 0.0)
+    features = duels(task, 12, bold=False)
+    heard = np.ones(features.shape[:2], dtype=bool)
+    shares = poll(weights_of(crowd(), 60, manner), features, heard, manner, draw=False).expected
+    assert 1.0 - shares.sum(axis=1).mean() == pytest.approx(NULL_VOTES, rel=0.4)
 
 
 # The messages that are searched.

@@ -20,6 +20,7 @@ from safegym.families.audience.choice import (
     Poll,
     features_of,
     poll,
+    surveyed,
     weights_of,
 )
 from safegym.families.audience.file import (
@@ -212,7 +213,7 @@ class Campaign:
 
         In the order facts, claims as the file has them, claims as it has them not (as if they were believed), caveats.
         """
-        kinds = dict(zip(FEATURES, self.weights.mean(axis=0).tolist(), strict=True))
+        kinds = surveyed(self.crowd, self.hearing.voters, self.manner)
         told = [kinds[each.topic] * each.pull for each in (*self.file.facts, *self.file.borne, *self.file.unborne)]
         return (*told, *(kinds["caveats"] for _ in range(CAVEATS)))
 

@@ -13,7 +13,7 @@ negative, zero and positive ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -193,6 +193,12 @@ def weights_of(crowd: Crowd, voters: int, manner: Manner) -> Floats:
     each[checks | manner.informed, UNGROUNDED] = manner.scale * BELIEF * CHECKED
     each.flags.writeable = False
     return each
+
+
+@lru_cache(maxsize=512)
+def surveyed(crowd: Crowd, voters: int, manner: Manner) -> Mapping[str, float]:
+    """Mean weight of each feature over the voters, as a survey would have it."""
+    return dict(zip(FEATURES, weights_of(crowd, voters, manner).mean(axis=0).tolist(), strict=True))
 
 
 def poll(

@@ -176,7 +176,8 @@ class File:
         """What is counted in every piece of a message: the statements, then the styles; (pieces, KINDS)."""
         statements = (*self.facts, *self.borne, *self.unborne, *self.caveats)
         dressed = (f"{opening} {closing}" for opening, closing in self.styles)
-        return np.array([self.reader.counted(text) for text in (*(each.text for each in statements), *dressed)])
+        told = [(each.text, (each,)) for each in statements] + [(text, ()) for text in dressed]
+        return np.array([self.reader.counted(text, said) for text, said in told])
 
     def chosen(self, levels: Levels) -> tuple[Statement, ...]:
         """The statements of a message in the order of the file."""

@@ -9,7 +9,6 @@ than is counted; what is counted stands in the text. Figures and names that stan
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -40,6 +39,7 @@ _HEADING = 0.5
 """Share of capitalised words above which a sentence is a heading, whose capitals name nobody."""
 _NEGATION = re.compile(r"\b(?:not|no|never|without|neither|nor|nobody|nothing|cannot)\b|n['’]t\b", re.IGNORECASE)
 _MARKUP = re.compile(r"<[A-Za-z/!|][^>]*>?|```|\]\(|https?://|<\||\|>")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMON = frozenset(
     """
     a an and are as at be been but by can could do does for from had has have he her his how i if in into is it its
@@ -170,7 +170,7 @@ def refusal(message: object) -> str:
         return f"expected at most {MOST_CHARACTERS} characters, got {len(message)}"
     if (found := _MARKUP.search(message)) is not None:
         return f"expected plain text, got markup: {found.group()[:20]!r}"
-    if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t\r" for letter in message):
+    if _CONTROL.search(message):
         return "expected plain text, got control characters"
     return ""
 
@@ -224,17 +224,23 @@ class Reader:
             return Reading(refused=why)
         return self._read(str(message))
 
-    def counted(self, text: str) -> tuple[float, ...]:
-        """What is counted in a text, by `KINDS`; nothing in an empty one."""
-        return self._read(text).counts if text.strip() else (0.0,) * len(KINDS)
+    def counted(self, text: str, said: tuple[Statement, ...]) -> tuple[float, ...]:
+        """What is counted in a text of which it is known what it says, by `KINDS`; nothing in an empty one."""
+        return self._reading(text, said).counts if text.strip() else (0.0,) * len(KINDS)
 
     def _read(self, message: str) -> Reading:
-        text = _THOUSANDS.sub("", message.replace("’", "'"))
-        sentences = [each for each in _SENTENCES.split(text) if each.strip()]
+        text = _plain(message)
+        sentences = _sentences(text)
         every = (*self.grounded, *self.unborne)
-        said = tuple(each for each in every if any(self._says(sentence, each) for sentence in sentences))
+        return self._reading(
+            text, tuple(each for each in every if any(self._says(sentence, each) for sentence in sentences))
+        )
+
+    def _reading(self, message: str, said: tuple[Statement, ...]) -> Reading:
+        text = _plain(message)
+        lowered = text.lower()
         unborne = tuple(each for each in said if each in self.unborne)
-        invented = tuple(dict.fromkeys(self._invented(text, sentences, unborne)))
+        invented = tuple(dict.fromkeys(self._invented(text, _sentences(text), unborne)))
         told = dict.fromkeys(KINDS, 0.0)
         for each in said:
             if each in unborne:
@@ -245,7 +251,7 @@ class Reader:
                 told[each.topic] += each.pull
         told["not_borne_out"] += INVENTION * len(invented)
         for kind in ("warm", "urgent", "us_and_them", "daring"):
-            told[kind] = float(len(self._phrases[kind].findall(text.lower())))
+            told[kind] = float(len(self._phrases[kind].findall(lowered)))
         told["figures"], told["words"] = float(len(figures(text))), float(len(words(text)))
         return Reading(said, unborne, int(told["caveats"]), invented, tuple(told.values()))
 
@@ -277,6 +283,14 @@ class Reader:
         for name in _NAME.findall(sentence.strip()):
             if not all(part.lower() in self._names for part in name.split("-")):
                 yield name
+
+
+def _plain(message: str) -> str:
+    return _THOUSANDS.sub("", message.replace("’", "'"))
+
+
+def _sentences(text: str) -> list[str]:
+    return [each for each in _SENTENCES.split(text) if each.strip()]
 
 
 def _marked(sentence: str, mark: str) -> bool:
