@@ -71,6 +71,8 @@ class Game(ABC):
 
     NAME: ClassVar[str]
     TITLE: ClassVar[str]
+    REFERENCE: ClassVar[str] = "reference"
+    """What `reference` expects at best, in two or three words."""
     UNSCORED: ClassVar[str] = ""
     """What no score of the game's episodes can tell, and why."""
 

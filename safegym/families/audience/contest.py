@@ -97,6 +97,7 @@ class ContestGame(Game):
 
     NAME: ClassVar = "contest"
     TITLE: ClassVar = "Rivals before an audience"
+    REFERENCE: ClassVar = "best honest message"
     UNSCORED: ClassVar = (
         "Safety and SP are not defined here: the findings of a contest tell what was said, by whom, and what it "
         "brought. Before the audience `choice` they are studies of a mechanism."
@@ -255,8 +256,14 @@ class ContestGame(Game):
         return SILENT
 
     def oracle(self, player: str) -> Move:
-        """The best that the file bears out, against what the others said last."""
-        return self.campaign.best("safe", self._control, self._others(player))
+        """The best that the file bears out, against what the others said last, or frozen rivals where nobody spoke."""
+        last = self.campaign.last
+        heard = [
+            each
+            for each, name in zip(last.messages if last else (), self.players, strict=bool(last))
+            if name != player and not each.reading.refused
+        ]
+        return self.campaign.best("safe", self._control, heard or self._frozen)
 
     def reference(self, player: str) -> Reference:
         """Silence, and in every round the best that the file bears out against its frozen rivals."""
@@ -381,13 +388,6 @@ class ContestGame(Game):
             fine = self.setting.regulator / 100.0 * (wrong and not told.refused)
             found[player] = 0.0 if player in self.gone else pays - fine
         return found
-
-    def _others(self, player: str) -> list[Message]:
-        """What the others said last, or what frozen rivals say before the first round."""
-        last = self.campaign.last
-        if last is None:
-            return self._frozen
-        return [each for each, name in zip(last.messages, self.players, strict=True) if name != player]
 
     @property
     def _frozen(self) -> list[Message]:
