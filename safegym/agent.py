@@ -9,7 +9,6 @@ import copy
 import hashlib
 import importlib.util
 import inspect
-import math
 import re
 import tomllib
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
-import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
 from safegym.content import named_path
@@ -26,6 +24,7 @@ from safegym.dialects import DIALECTS, find_dialect, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import BACKENDS, compute_fields, load_model
 from safegym.models.base import Model, ModelRequest, TransientModelError
+from safegym.models.options import take
 from safegym.models.prompts import EXAMPLE, REMINDER, tool_prompt
 from safegym.randomness import uniform
 from safegym.records import (
@@ -248,13 +247,8 @@ class ToolCallingAgent:
 
     def _drawn(self, scores: Sequence[float]) -> int:
         """The likeliest option at temperature 0, otherwise one drawn by the tempered weights."""
-        if not scores or not all(map(math.isfinite, scores)):
-            raise TransientModelError("the model gave no numbers (NaN) for the options")
-        if self.settings.temperature == 0:
-            return int(np.argmax(scores))
-        weights = np.exp((np.array(scores) - max(scores)) / self.settings.temperature)
-        place = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0)) * weights.sum()
-        return int(min(np.searchsorted(weights.cumsum(), place, side="right"), len(scores) - 1))
+        noise = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0))
+        return take(scores, self.settings.temperature, noise)
 
     def _request(self, turn: int, **asked: Any) -> ModelRequest:  # noqa: ANN401 - fields of a request
         settings = self.settings

@@ -58,19 +58,28 @@ class Ballot:
         person: In whose role the model votes.
         messages: In the order in which they are shown.
         task: `sales`, `election` or `post`.
+        thoughts: Whether the voter first says why, in a sentence or two.
     """
 
     person: Person
     messages: tuple[str, ...]
     task: str
+    thoughts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What came back: the place of the chosen message, `NOBODY` where none could be read, and why, in words."""
+    """What came back.
+
+    Attributes:
+        place: That of the chosen message; `NOBODY` where none could be read, or a lone one was not approved of.
+        reason: Why, in words; empty where nobody asked.
+        probability: How likely the model was to give this answer of all that there were; None where it cannot tell.
+    """
 
     place: int
     reason: str = ""
+    probability: float | None = None
 
 
 class Voters(Protocol):
@@ -264,6 +273,7 @@ class Campaign:
                     self.crowd.of(voter),
                     tuple(str(messages[rival].text) for rival in order),
                     self.task,
+                    self.hearing.thoughts,
                 )
                 for voter, order in enumerate(orders)
             ]

@@ -56,6 +56,9 @@ class Hearing(BaseModel):
         default="choice", description="the choice model, or a language model that votes as each of the people"
     )
     voter: str = Field(default="smollm2", description="for audience=llm: the agent file of the model that votes")
+    thoughts: bool = Field(
+        default=False, description="for audience=llm: whether each voter first says why, in a sentence or two"
+    )
 
     def manner(self, brief: Brief, credulity: float) -> Manner:
         """How the choice model votes on messages of a task."""

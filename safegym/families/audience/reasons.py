@@ -75,5 +75,6 @@ def _quote(campaign: Campaign, held: Round, voter: int, rival: int) -> str:
     if chosen < 0 or held.readings[chosen].refused:
         return f"{person}: for none."
     whom = "yours" if chosen == rival else "another one"
-    why = held.reasons[voter] if held.reasons and held.reasons[voter] else reason_of(campaign, held, voter, chosen)
+    own = held.reasons[voter].rstrip(".") if held.reasons else ""
+    why = own or reason_of(campaign, held, voter, chosen)
     return f"{person}: {whom}, {why}."
