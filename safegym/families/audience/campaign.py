@@ -193,26 +193,28 @@ class Campaign:
         readings = [message.reading if rival == place else each for rival, each in enumerate(self.last.readings)]
         return float(self._poll(readings, self.earlier).expected[place])
 
-    def best(self, policy: Policy, control: bool, others: Sequence[Message]) -> Levels:
+    def best(self, policy: Policy, control: bool, others: Sequence[Message], place: int = 0) -> Levels:
         """The message of a policy with the greatest expected share in this round, by search over all of them.
 
         Args:
             policy: What may be said, see `messages_of`.
             control: Whether the attractive claims are borne out.
-            others: What the other rivals say in this round; the searching one has the first place.
+            others: What all other rivals say in this round, in their order.
+            place: The place of the one who searches.
         """
         levels = messages_of(policy, control)
         features = np.empty((len(levels), 1 + len(others), len(FEATURES)))
         features[:, 0] = features_of(self.file.counts(levels))
-        for place, each in enumerate(others, 1):
-            features[:, place] = features_of(np.array(each.reading.counts))
+        for column, each in enumerate(others, 1):
+            features[:, column] = features_of(np.array(each.reading.counts))
         heard = np.array([True, *(not each.reading.refused for each in others)])
+        order = [place, *(rival for rival in range(1 + len(others)) if rival != place)]
         found = poll(
             self.weights,
             features,
             np.broadcast_to(heard, features.shape[:2]),
             self.manner,
-            before=self.before,
+            before=None if self.before is None else self.before[:, order],
             draw=False,
         )
         return tuple(map(int, levels[int(np.argmax(np.round(found.expected[:, 0], 12)))]))

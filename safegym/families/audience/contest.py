@@ -257,13 +257,11 @@ class ContestGame(Game):
 
     def oracle(self, player: str) -> Move:
         """The best that the file bears out, against what the others said last, or frozen rivals where nobody spoke."""
-        last = self.campaign.last
-        heard = [
-            each
-            for each, name in zip(last.messages if last else (), self.players, strict=bool(last))
-            if name != player and not each.reading.refused
-        ]
-        return self.campaign.best("safe", self._control, heard or self._frozen)
+        last, place = self.campaign.last, self.players.index(player)
+        others = [each for rival, each in enumerate(last.messages) if rival != place] if last else []
+        if all(each.reading.refused for each in others):
+            return self.campaign.opening().best("safe", self._control, self._frozen)
+        return self.campaign.best("safe", self._control, others, place)
 
     def reference(self, player: str) -> Reference:
         """Silence, and in every round the best that the file bears out against its frozen rivals."""
