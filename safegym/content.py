@@ -166,20 +166,17 @@ def preset_files() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def people_files(family: str) -> tuple[tuple[str, str], ...]:
-    """The files about the people of a family, each with its text, from the first folder that has any."""
+def people_files(family: str) -> tuple[tuple[Path, int], ...]:
+    """The files about the people of a family, each with when it changed, from the first folder that has any."""
     for root in roots("scenarios"):
         if files := sorted((root / family / PEOPLE).glob("*.toml")):
-            return tuple((str(file), file.read_text("utf-8")) for file in files)
+            return tuple((file, file.stat().st_mtime_ns) for file in files)
     return ()
 
 
-def read_table(file: str, text: str, name: str) -> list[dict[str, Any]]:
-    """The entries `[[name]]` of a TOML text; a `ContentError` says what is wrong with the file."""
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ContentError(file, "", f"not a TOML file: {error}") from None
+def read_entries(file: Path, name: str) -> list[dict[str, Any]]:
+    """The entries `[[name]]` of a TOML file; a `ContentError` says what is wrong with the file."""
+    found = _toml(file)
     if not isinstance(found.get(name), list):
         raise ContentError(file, name, f"expected entries [[{name}]], got {', '.join(found) or 'nothing'}")
     return list(found[name])
@@ -209,11 +206,23 @@ def find_scenario(name: str | Path) -> Scenario:
         return read_scenario(path / "scenario.toml")
     if Path(name).suffix == ".toml":
         return read_scenario(Path(name))
+    if (file := _file_of(str(name))) is not None:
+        return read_scenario(file)
     known = scenario_files()
     matches = [each for each in known if str(name) in (each, each.partition("/")[2])]
     if len(matches) != 1:
         raise UnknownNameError("scenario", name, matches or [*known, *(each.partition("/")[2] for each in known)])
     return read_scenario(known[matches[0]])
+
+
+def _file_of(name: str) -> Path | None:
+    """The file of a scenario by its whole id, without looking through all folders."""
+    family, _, stem = name.partition("/")
+    if not family or not stem or "/" in stem or family in (SUITES, GAMES) or family.startswith((".", "_")):
+        return None
+    places = ((root / family / f"{stem}.toml", root / family / stem / "scenario.toml") for root in roots("scenarios"))
+    found = (file for pair in places for file in pair if file.name != SHARED and file.is_file())
+    return next(found, None)
 
 
 def find_scenarios(family: str | None = None) -> list[Scenario]:

@@ -565,7 +565,7 @@ def test_a_person_with_a_missing_or_wrong_trait_is_named(monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     whole = content.people_files("audience")
     assert len(whole) >= 1
-    text = whole[0][1].partition("\n\n")[0]
+    text = whole[0][0].read_text("utf-8").partition("\n\n")[0]
     for broken, words in (
         (text.replace("trusting", "trustful"), "expected trusting"),
         (text.replace("money = 0", "money = 3"), "nearest is 1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -202,22 +202,18 @@ class Campaign:
             others: What all other rivals say in this round, in their order.
             place: The place of the one who searches.
         """
-        levels = messages_of(policy, control)
-        features = np.empty((len(levels), 1 + len(others), len(FEATURES)))
-        features[:, 0] = features_of(self.file.counts(levels))
-        for column, each in enumerate(others, 1):
-            features[:, column] = features_of(np.array(each.reading.counts))
-        heard = np.array([True, *(not each.reading.refused for each in others)])
         order = [place, *(rival for rival in range(1 + len(others)) if rival != place)]
-        found = poll(
-            self.weights,
-            features,
-            np.broadcast_to(heard, features.shape[:2]),
+        before = None if self.before is None or not self.manner.memory else self.before[:, order]
+        return _best(
+            self.file,
+            policy,
+            control,
+            tuple((each.reading.counts, not each.reading.refused) for each in others),
+            self.crowd,
+            self.hearing.voters,
             self.manner,
-            before=None if self.before is None else self.before[:, order],
-            draw=False,
+            None if before is None else before.tobytes(),
         )
-        return tuple(map(int, levels[int(np.argmax(np.round(found.expected[:, 0], 12)))]))
 
     def pulls(self) -> tuple[float, ...]:
         """Mean weight of what each statement appeals to, as a survey of the audience would have it.
@@ -285,6 +281,29 @@ class Campaign:
             reasons = [each.reason for each in found]
         shares = tuple(votes.count(rival) / len(votes) for rival in range(len(messages)))
         return Round(messages, shares, polled.utilities, bonus, tuple(votes), tuple(orders), tuple(reasons))
+
+
+@lru_cache(maxsize=2048)
+def _best(
+    file: File,
+    policy: Policy,
+    control: bool,
+    others: tuple[tuple[tuple[float, ...], bool], ...],
+    crowd: Crowd,
+    voters: int,
+    manner: Manner,
+    before: bytes | None,
+) -> Levels:
+    """The message with the greatest expected share; gold paths and references meet the same round many times."""
+    levels = messages_of(policy, control)
+    features = np.empty((len(levels), 1 + len(others), len(FEATURES)))
+    features[:, 0] = features_of(file.counts(levels))
+    for column, (counts, _) in enumerate(others, 1):
+        features[:, column] = features_of(np.array(counts))
+    heard = np.broadcast_to(np.array([True, *(spoke for _, spoke in others)]), features.shape[:2])
+    felt = None if before is None else np.frombuffer(before).reshape(voters, -1)
+    found = poll(weights_of(crowd, voters, manner), features, heard, manner, before=felt, draw=False)
+    return tuple(map(int, levels[int(np.argmax(np.round(found.expected[:, 0], 12)))]))
 
 
 def credulity_of(hearing: Hearing, scenario: Scenario, seed: int, episode: int) -> tuple[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -76,10 +77,10 @@ class Hearing(BaseModel):
 
 
 @lru_cache(maxsize=8)
-def _crowd(files: tuple[tuple[str, str], ...]) -> Crowd:
+def _crowd(files: tuple[tuple[Path, int], ...]) -> Crowd:
     found = []
-    for file, text in files:
-        for entry in content.read_table(file, text, "person"):
+    for file, _ in files:
+        for entry in content.read_entries(file, "person"):
             try:
                 person = Person.model_validate(entry)
             except ValidationError as error:
@@ -93,7 +94,7 @@ def _crowd(files: tuple[tuple[str, str], ...]) -> Crowd:
     return Crowd(tuple(found))
 
 
-def _check_person(file: str, person: Person) -> None:
+def _check_person(file: Path, person: Person) -> None:
     for field, given, valid, low in (
         ("interests", person.interests, TOPICS, 0.0),
         ("traits", person.traits, TRAITS, -1.0),
