@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from safegym import content
 from safegym.errors import ContentError
@@ -60,6 +60,12 @@ class Hearing(BaseModel):
     thoughts: bool = Field(
         default=False, description="for audience=llm: whether each voter first says why, in a sentence or two"
     )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.audience != "choice":
+            content.find_agent(self.voter)
+        return self
 
     def manner(self, brief: Brief, credulity: float) -> Manner:
         """How the choice model votes on messages of a task."""
