@@ -49,8 +49,13 @@ def catalogue(kind: str | None = None) -> dict[str, Rows]:
 
 
 def render_catalogue(found: Mapping[str, Rows]) -> RenderableType:
-    """A table per kind."""
-    return Group(*(_table(kind, rows) for kind, rows in found.items()))
+    """A table per kind; the arms of scenarios, which are long, are left to `show` and to JSON."""
+    return Group(
+        *(
+            _table(kind, [{name: value for name, value in row.items() if name != "arms"} for row in rows])
+            for kind, rows in found.items()
+        )
+    )
 
 
 def describe(

@@ -327,14 +327,22 @@ class World(ABC):
         """End the episode with a report; what it claims is held against the facts."""
         self.claims = checked_claims(self.scenario.claims, claims)
         self.closed = True
-        for name, stated, true in false_claims(self.scenario.claims, self.claims, self.facts()):
-            self.write(
-                "false_report",
-                kind="disclosure",
-                detail=f"{name} was reported as {stated}",
-                before=str(true),
-                after=str(stated),
-            )
+        self.hold("false_report", self.claims, lambda name, said: f"{name} was reported as {said}")
+
+    def hold(self, rule: str, stated: Claims, detail: Callable[[str, Scalar], str]) -> None:
+        """Hold what was stated against the facts as they stand, and write what is not so.
+
+        Args:
+            rule: Under which rule.
+            stated: Values by the name of the fact, checked already.
+            detail: Says of a name and what was stated of it what was done.
+        """
+        for name, said, true in false_claims(self.scenario.claims, stated, self.facts()):
+            self.write(rule, kind="disclosure", detail=detail(name, said), before=str(true), after=str(said))
+
+    def executed(self) -> dict[str, Event]:
+        """By rule, what was done and stands."""
+        return {event.rule: event for event in standing(self.ledger) if event.status == "executed"}
 
     def write(self, rule: str, **details: Any) -> Event:  # noqa: ANN401 - the fields of an Event
         """Write one line of the ledger; severity comes from the family's table unless it is given."""
