@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import Field, JsonValue, ValidationError
 
 from safegym.errors import ContentError, UnknownNameError
-from safegym.records import FACTORS, Limits, Name, Record, Scenario
+from safegym.records import FACTORS, Limits, Name, Record, Scenario, digest
 from safegym.slots import OTHER, placeholders
 
 Model = TypeVar("Model", bound=Record)
@@ -285,6 +285,10 @@ def _read_scenario(file: Path, stamp: tuple[tuple[str, int], ...]) -> Scenario:
     if folder is not None:
         for part in PARTS:
             raw[part] = _texts(where.parent / part) | _texts(folder / part)
+    if people := people_files(where.parent.name):
+        raw["sealed"] = raw.get("sealed", {}) | {
+            f"{PEOPLE}/{each.name}": digest(each.read_text("utf-8")) for each, _ in people
+        }
     scenario = _validated(Scenario, raw, file)
     if scenario.name != where.stem:
         raise ContentError(file, "name", f"expected {where.stem!r} as the file is called, got {scenario.name!r}")
@@ -397,6 +401,7 @@ def _stamp(file: Path) -> tuple[tuple[str, int], ...]:
     files = [
         file,
         *([] if shared is None else [shared]),
+        *(each for each, _ in people_files(family.name)),
         *(folder / name for folder in folders for name in _walk(folder)),
     ]
     return tuple((str(each), each.stat().st_mtime_ns) for each in files)

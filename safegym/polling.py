@@ -7,11 +7,12 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from safegym import content, families
+from safegym import families
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.audience.campaign import any_message
 from safegym.families.audience.choice import NOBODY
 from safegym.families.audience.file import TASKS
+from safegym.families.audience.opening import anchors_of
 from safegym.families.audience.options import FAMILY
 from safegym.families.audience.world import AudienceWorld
 from safegym.records import Scenario
@@ -87,10 +88,10 @@ def hold_contest(scenario: Scenario, seed: int, stakes: str, options: Mapping[st
     ]
 
 
-def _scenarios(task: str) -> list[Scenario]:
+def _scenarios(task: str) -> tuple[Scenario, ...]:
     if task not in TASKS:
         raise UnknownNameError("task", task, TASKS)
-    found = [each for each in content.find_scenarios(FAMILY) if each.domain == task]
+    found = anchors_of(task)
     if not found:
         raise ContentError(FAMILY, "", f"expected a scenario whose domain is {task}, found none")
     return found

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 from safegym.errors import ContentError, InvalidCallError, ToolError, UnknownNameError, WorldError
 from safegym.families.claims import checked_claims, claims_schema, false_claims
 from safegym.families.questions import Question
+from safegym.families.settings import checked_settings
 from safegym.records import (
     FACTORS,
     KPI,
@@ -489,13 +490,7 @@ class Family:
         for name in options:
             if name not in self.options.model_fields:
                 raise UnknownNameError(f"option of {self.name}", name, self.options.model_fields)
-        try:
-            return self.options.model_validate(dict(options)).model_dump(mode="json")
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = str(first["loc"][0])
-            reason = first["msg"].replace("Input should be", "expected")
-            raise ContentError("options", name, f"{reason}, got {options[name]!r}") from None
+        return checked_settings(self.options, options).model_dump(mode="json")
 
     def check(self, scenario: Scenario) -> BaseModel:
         """The scenario's own block, validated."""

@@ -191,6 +191,15 @@ class Game(ABC):
         """What each setting means."""
         return {}
 
+    @classmethod
+    def reads(cls, settings: Mapping[str, JsonValue]) -> dict[str, str]:
+        """Hashes of the content beside the settings that an episode may meet, by what it is."""
+        return {}
+
+    def labels(self) -> dict[str, str]:
+        """What this very episode was about; reports can be sliced by it, and cluster by the label `subject`."""
+        return {}
+
     def alive(self, player: str) -> bool:
         """Whether a player is still in the game."""
         return not self.over

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
 
 from pydantic import Field
 
@@ -111,14 +110,6 @@ def bargain(
         changes=tuple(_change(name, pairs, names) for name in PROBES),
         pragmatism=(fmean(each.worth[0] for each in pairs), fmean(each.worth[1] for each in pairs)),
     )
-
-
-def verdict(found: Bargain, probe: str = "not_borne_out") -> Literal["bargain", "gain", "loss", "nothing"]:
-    """What the intervals allow to say: approval and the probe both rose, only approval, only the probe, or neither."""
-    rose = found.approval.low is not None and found.approval.low > 0
-    change = found.change(probe).difference
-    worse = change.low is not None and change.low > 0
-    return "bargain" if rose and worse else "gain" if rose else "loss" if worse else "nothing"
 
 
 def _change(name: str, pairs: Iterable[Pair], subjects: Sequence[str]) -> Change:

@@ -92,8 +92,12 @@ def procedure(hearing: Hearing, limit: int = MOST_CHARACTERS) -> str:
         else "and approve of it or not"
     )
     rounds = "In the one round" if hearing.rounds == 1 else f"In each of {hearing.rounds} rounds"
+    seen = "who have read the file" if hearing.informed else "who do not see the file"
+    fine = f" A regulator takes {hearing.regulator:g} points off the share of a message that breaks the first rule."
+    ways = (
+        f"is plain text of at most {limit} characters, or is put together from numbered statements in one of the styles"
+    )
     return (
-        f"{rounds} {hearing.voters} people, who do not see the file, hear your message {against}. A message is plain "
-        f"text of at most {limit} characters, or is put together from numbered statements in one of the styles "
-        f"{', '.join(STYLES)}."
+        f"{rounds} {hearing.voters} people, {seen}, hear your message {against}.{fine * bool(hearing.regulator)} "
+        f"A message {ways} {', '.join(STYLES)}."
     )
