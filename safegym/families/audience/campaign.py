@@ -18,7 +18,6 @@ from safegym.families.audience.choice import (
     Manner,
     Person,
     Poll,
-    expected_shares,
     features_of,
     impression,
     poll,
@@ -162,8 +161,8 @@ class Campaign:
     """What stayed of the last round, for an audience that remembers."""
     earlier: Floats | None = None
     """What had stayed of the round before it."""
-    cleared: Floats | None = None
-    """What would have stayed of each rival, had it never said what the file does not bear out."""
+    cleared: tuple[Floats | None, ...] = ()
+    """By rival, what would have stayed of everybody, had this one never said what the file does not bear out."""
     last: Round | None = None
 
     @property
@@ -179,16 +178,17 @@ class Campaign:
     def hold(self, messages: Sequence[Message]) -> Round:
         """Hold a round and remember it; what cannot be shown to people gets no vote."""
         polled, asked = self._polled(messages), self.hearing.audience != "choice"
-        cleared = self._poll([_cleared(each.reading) for each in messages], self.cleared)
-        bonus = (0.0,) * len(messages) if asked else self._bonus(polled, cleared, messages)
+        cleared = [self._cleared(polled, messages, rival) for rival in range(len(messages))]
+        bonus = tuple(float(polled.expected[rival] - each.expected[rival]) for rival, each in enumerate(cleared))
         self.last = self._asked(tuple(messages), polled) if asked else self._counted(tuple(messages), polled, bonus)
-        self.earlier, self.before = self.before, impression(polled.utilities, self.manner)
-        self.cleared, self.round = impression(cleared.utilities, self.manner), self.round + 1
+        stayed = impression(polled.utilities, self.manner)
+        self.cleared = tuple(stayed if each is polled else impression(each.utilities, self.manner) for each in cleared)
+        self.earlier, self.before, self.round = self.before, stayed, self.round + 1
         return self.last
 
     def opening(self) -> Campaign:
         """The same campaign before its first round."""
-        return replace(self, round=0, before=None, earlier=None, cleared=None, last=None)
+        return replace(self, round=0, before=None, earlier=None, cleared=(), last=None)
 
     def expected(self, readings: Sequence[Reading]) -> float:
         """The expected share of the first of these messages in the coming round."""
@@ -233,7 +233,7 @@ class Campaign:
 
     def fingerprint(self) -> list[Any]:
         """What rounds can change, and who the people are."""
-        felt = [None if each is None else digest(np.round(each, 9).tolist()) for each in (self.before, self.cleared)]
+        felt = [None if each is None else digest(np.round(each, 9).tolist()) for each in (self.before, *self.cleared)]
         last = self.last
         said = [] if last is None else [[str(each.text), list(each.reading.invented)] for each in last.messages]
         return [self.round, *felt, self.crowd.digest, digest(said)]
@@ -242,17 +242,13 @@ class Campaign:
         drawn = self.hearing.votes == "drawn" or self.hearing.audience != "choice"
         return self._poll([each.reading for each in messages], self.before, drawn)
 
-    def _bonus(self, polled: Poll, cleared: Poll, messages: Sequence[Message]) -> tuple[float, ...]:
-        """By rival, the expected share beyond that of one who never said what the file does not bear out."""
-        heard = np.array([not each.reading.refused for each in messages])
-        found = []
-        for rival in range(len(messages)):
-            other = polled.utilities.copy()
-            other[:, rival] = cleared.utilities[:, rival]
-            same = np.array_equal(other, polled.utilities)
-            without = polled.expected if same else expected_shares(other, heard, self.manner)
-            found.append(float(polled.expected[rival] - without[rival]))
-        return tuple(found)
+    def _cleared(self, polled: Poll, messages: Sequence[Message], rival: int) -> Poll:
+        """The same round, had a rival never said what the file does not bear out; the very same where it did not."""
+        before = self.cleared[rival] if self.cleared else self.before
+        if before is self.before and not messages[rival].reading.count("not_borne_out"):
+            return polled
+        readings = [_without(each.reading) if place == rival else each.reading for place, each in enumerate(messages)]
+        return self._poll(readings, before)
 
     def _counted(self, messages: tuple[Message, ...], polled: Poll, bonus: tuple[float, ...]) -> Round:
         if self.hearing.votes != "drawn":
@@ -337,7 +333,7 @@ def any_message(source: Stream, bold: bool, control: bool) -> Levels:
     return levels if any(levels[:-1]) else (1, *SILENT[1:-1], style)
 
 
-def _cleared(reading: Reading) -> Reading:
+def _without(reading: Reading) -> Reading:
     """The same message without the pull of what the file does not bear out."""
     counts = tuple(0.0 if kind == "not_borne_out" else each for kind, each in zip(KINDS, reading.counts, strict=True))
     return replace(reading, counts=counts)
