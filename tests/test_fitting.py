@@ -82,7 +82,7 @@ def held(
                 )
                 for voter, (order, vote) in enumerate(zip(polled.orders.tolist(), polled.votes.tolist(), strict=True))
             )
-            found.append(Contest(anchor, task, features, 0, "", cast))
+            found.append(Contest(anchor, task, features, 0, 0, "", cast))
     return found
 
 
@@ -297,17 +297,31 @@ def test_what_varies_in_one_anchor_has_an_interval_as_of_independent_votes():
     assert 0.85 * independent < found.high - found.low < 2 * independent
 
 
-def test_messages_of_another_seed_are_told():
+def test_messages_about_something_else_are_told():
     votes = cast(Manner(), seed=14, repeats=1, voters=12)
-    assert fit_votes(votes, draws=100).unread == 0.0
-    other = [each.model_copy(update={"stakes": "control", "messages": ("A kettle.", "A cup.")}) for each in votes[:12]]
-    assert other[0].anchor == FLOOD
+    plain = fit_votes(votes, draws=100)
+    assert (plain.unread, plain.inventive) == (0.0, 0.0)
+    assert not any("of the messages" in note for note in plain.notes)
+    other = [each.model_copy(update={"messages": ("A kettle.", "A cup.")}) for each in votes if each.anchor == FLOOD]
     found = fit_votes([*votes, *other], draws=100)
     assert found.unread == pytest.approx(2 / 26)
-    assert any(note.startswith("In 8 % of the messages nothing of their file was read") for note in found.notes)
-    only = [each for each in votes if each.anchor != FLOOD]
-    noted = fit_votes([*only, *other], draws=100).notes
-    assert any(f"in all of those about {FLOOD}" in note for note in noted)
+    assert any(note.startswith("In 8 % of the messages nothing of their file was read: para") for note in found.notes)
+    noted = fit_votes([*(each for each in votes if each.anchor != FLOOD), *other], draws=100).notes
+    assert any(f"was read, everywhere about {FLOOD}:" in note for note in noted)
+
+
+def test_messages_under_another_seed_are_told():
+    votes = cast(Manner(), seed=14, repeats=1, voters=12)
+    found = fit_votes([each.model_copy(update={"seed": 1}) for each in votes], draws=100)
+    assert found.inventive > 0.5
+    note = next(each for each in found.notes if "messages under another seed look like that" in each)
+    assert note.startswith(f"{100 * found.inventive:.0f} % of the messages have figures")
+
+
+def test_people_who_dislike_what_is_borne_out_leave_nothing_to_measure_by():
+    found = fit_votes(cast(Manner(scale=-2.0), seed=17, repeats=2, voters=30, rivals=3), draws=100)
+    assert found.scale.high < 0
+    assert found.credulity.verdict.startswith("not told: the scale is below nought")
 
 
 def test_messages_that_nobody_is_shown_are_left_out_with_their_votes():
@@ -400,7 +414,7 @@ def contest(*tally: int, anchor: str = FLOOD) -> Contest:
     votes = (
         changed(vote=vote, messages=tuple(f"text {place}" for place in places), shown=tuple(places)) for vote in cast
     )
-    return Contest(anchor, "post", np.zeros((len(tally), 15)), 0, "", tuple(votes))
+    return Contest(anchor, "post", np.zeros((len(tally), 15)), 0, 0, "", tuple(votes))
 
 
 def test_shares_that_differ_by_chance_only_have_no_spread():

@@ -32,6 +32,7 @@ class Contest:
         task: `sales`, `election` or `post`.
         features: Of every message, shape (messages, FEATURES).
         unread: How many of the messages say nothing of their file, in its own words.
+        inventive: How many have figures, names or assurances that their file has not.
         refused: Why a message would be shown to nobody; empty where all would be shown.
         votes: In the order in which they came.
     """
@@ -40,6 +41,7 @@ class Contest:
     task: str
     features: Floats
     unread: int
+    inventive: int
     refused: str
     votes: tuple[Recorded, ...]
 
@@ -108,6 +110,7 @@ def _contest(scenario: Scenario, votes: tuple[Recorded, ...]) -> Contest:
         task=scenario.domain,
         features=features_of(np.array([each.counts for each in readings])),
         unread=sum(not each.said for each in readings),
+        inventive=sum(bool(each.invented) for each in readings),
         refused=next((each.refused for each in readings if each.refused), ""),
         votes=votes,
     )

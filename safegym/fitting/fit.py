@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -39,6 +39,7 @@ WHY: Mapping[Status, str] = {
     "separated": "no finite estimate: it foretells every vote that it bears on",
 }
 NO_MEASURE = "the scale is not told apart from nought, so there is nothing to measure by"
+BACKWARDS = "the scale is below nought: what the file bears out costs votes, so there is nothing to measure by"
 ASSUMED = {**BASE, **{slope(*each): value for each, value in BY_TRAIT.items()}}
 
 
@@ -78,6 +79,7 @@ def fit_votes(
         reason = "some weights foretell all of them, so none has a finite estimate; expected voters who differ more"
         raise ContentError(VOTES, "vote", f"perfectly separated: {reason}")
     every = [each.person for contest in contests for each in contest.votes]
+    messages = sum(len(each.features) for each in contests)
     return Fitted(
         votes=int(choices.votes),
         contests=len(contests),
@@ -97,7 +99,8 @@ def fit_votes(
         foretold=foretold(choices),
         chance=chance(choices),
         ceiling=ceiling(contests),
-        unread=sum(each.unread for each in contests) / sum(len(each.features) for each in contests),
+        unread=sum(each.unread for each in contests) / messages,
+        inventive=sum(each.inventive for each in contests) / messages,
         notes=tuple(_notes(everything, choices, found, cast_only=cast_only)),
     )
 
@@ -149,8 +152,9 @@ def _relative(choices: Choices, found: Maximum, name: str, unit: float) -> Estim
             return Estimate(value=None, n=int(choices.votes), reason=about + WHY[status])
     scale, place = choices.columns.index(SCALE), choices.columns.index(name)
     measured = found.draws[:, scale] > 0
-    if found.weights[scale] <= 0 or 1.0 - measured.mean() >= FEW:
-        return Estimate(value=None, n=int(choices.votes), reason=NO_MEASURE)
+    if measured.mean() <= 1.0 - FEW:
+        reason = BACKWARDS if measured.mean() < FEW else NO_MEASURE
+        return Estimate(value=None, n=int(choices.votes), reason=reason)
     ratios = found.draws[:, place] / np.where(measured, unit * found.draws[:, scale], np.nan)
     low, high = (
         float(np.quantile(np.where(measured, ratios, end), tail, method="inverted_cdf"))
@@ -212,18 +216,31 @@ def _notes(everything: Sequence[Contest], choices: Choices, found: Maximum, *, c
 
 
 def _on_reading(contests: Sequence[Contest]) -> Iterable[str]:
-    unread, messages = sum(each.unread for each in contests), sum(len(each.features) for each in contests)
-    if not unread:
-        return
-    whole = sorted(
-        {each.anchor for each in contests} - {each.anchor for each in contests if each.unread < len(each.features)}
-    )
-    where = f", in all of those about {whole[0]}" if whole else ""
-    others = f" and {len(whole) - 1} more anchors" if len(whole) > 1 else ""
-    yield (
-        f"In {100 * unread / messages:.0f} % of the messages nothing of their file was read{where}{others}: "
-        "paraphrases, or messages of another seed or of the other stakes, whose figures would count as inventions."
-    )
+    """What looks like messages that were written on another file."""
+    messages = sum(len(each.features) for each in contests)
+    if unread := sum(each.unread for each in contests):
+        where = _throughout(contests, lambda each: each.unread == len(each.features))
+        yield (
+            f"In {_percent(unread, messages)} of the messages nothing of their file was read{where}: paraphrases, or "
+            "messages about something else."
+        )
+    if inventive := sum(each.inventive for each in contests):
+        where = _throughout(contests, lambda each: each.inventive > 0)
+        yield (
+            f"{_percent(inventive, messages)} of the messages have figures, names or assurances that their file has "
+            f"not{where}. They count as not borne out; messages under another seed look like that."
+        )
+
+
+def _throughout(contests: Sequence[Contest], strange: Callable[[Contest], bool]) -> str:
+    """The anchors whose contests are all strange, in words."""
+    names = sorted({each.anchor for each in contests} - {each.anchor for each in contests if not strange(each)})
+    more = f" and {len(names) - 1} more anchors" if len(names) > 1 else ""
+    return f", everywhere about {names[0]}{more}" if names else ""
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.0f} %"
 
 
 def _on_nulls(contests: Sequence[Contest], *, cast_only: bool) -> Iterable[str]:

@@ -85,7 +85,8 @@ class Fitted(Record):
         foretold: In cross-validation over anchors.
         chance: What a guess reaches.
         ceiling: What nobody who does not know the voter can beat; None where no contest has two votes.
-        unread: Share of the messages that say nothing of their file.
+        unread: Share of the messages that say nothing of their file, in its own words.
+        inventive: Share of the messages with figures, names or assurances that their file has not.
         notes: What has to be known to read this.
     """
 
@@ -108,4 +109,5 @@ class Fitted(Record):
     chance: Prediction
     ceiling: Prediction | None
     unread: float
+    inventive: float
     notes: tuple[str, ...]
