@@ -26,6 +26,7 @@ from safegym.families.base import complete_arm
 from safegym.fitting import Fitted, fit_votes
 from safegym.fitting.choices import NOT_BORNE_OUT, SCALE, Choices, choices_of
 from safegym.fitting.contests import Contest
+from safegym.fitting.description import spreads
 from safegym.fitting.fit import credulity_of
 from safegym.fitting.likelihood import Likelihood
 from safegym.fitting.logit import directions_of, fit_logit
@@ -431,6 +432,12 @@ def test_the_spread_and_the_ceiling_are_those_of_shares_with_many_voters():
     entropies = [-(p * np.log(p) + (1 - p) * np.log(1 - p)) for p in (0.8, 0.8, 0.5, 0.9, 0.9)]
     assert found.log_loss == pytest.approx(np.mean(entropies), abs=0.01)
     assert ceiling_of([contest(1, 0)]) is None
+
+
+def test_unanimous_duels_have_no_spread_that_could_be_told():
+    (found,) = spreads([contest(3, 0), contest(0, 2, anchor=BICYCLE)], 100)
+    assert found.corrected.value is None
+    assert found.corrected.reason == "every duel is unanimous"
 
 
 def test_with_several_messages_chance_and_ceiling_are_theirs():

@@ -96,6 +96,8 @@ def _hits(logs: Floats, cast: Choices) -> Floats:
 
 def _corrected(votes: Floats, anchors: Sequence[str], count: int) -> Estimate:
     """The spread without the noise of few voters, over anchors as the weights are."""
+    if not votes.min(axis=1).any():
+        return Estimate(value=None, n=len(votes), reason="every duel is unanimous")
     value, names = true_spread(votes), sorted(set(anchors))
     if len(names) < 2:
         return Estimate(value=value, n=len(votes), reason="no interval: duels about one anchor")

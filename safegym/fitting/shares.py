@@ -53,7 +53,7 @@ def true_spread(counts: Floats, weight: Floats | None = None) -> float:
     """The same of the shares that would be seen with any number of voters: binomial noise taken away.
 
     Args:
-        counts: Votes for both messages, shape (duels, 2).
+        counts: Votes for both messages, shape (duels, 2); not all of them for one of the two in every duel.
         weight: How much each duel counts; all alike by default.
     """
     concentration = _concentration(counts, np.ones(len(counts)) if weight is None else weight)
