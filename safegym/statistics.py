@@ -264,6 +264,19 @@ def bounds(value: float | None, n: float, missing: float, low: float = 0.0, high
     return Interval((known + missing * low) / total, (known + missing * high) / total)
 
 
+def cluster_weights(clusters: Sequence[str], count: int = DRAWS) -> Array:
+    """Weights of clusters in the first draws of the Bayesian bootstrap, for figures that are no ratio of sums.
+
+    Args:
+        clusters: Their names.
+        count: How many draws, up to `DRAWS`.
+
+    Returns:
+        Shape (clusters, draws); a cluster has the same weights in every figure.
+    """
+    return _exponentials(tuple(clusters))[:, :count]
+
+
 @lru_cache(maxsize=32)
 def _exponentials(clusters: tuple[str, ...]) -> Array:
     """A row of weights per cluster, which depends on nothing but its name."""

@@ -13,10 +13,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "safegym"
 ROOMS = """
 errors loops records randomness statistics slots tables content tools spaces shell families papers env vector multi
-wrappers registration dialects models conversation agent choosing audiences log votes polling judging graders plan
-recording episodes matches engines rollout measures answers sheets typeset publish report figures training frames replay
-testing conformance shortcuts question_shortcuts checking handbook catalogue progress paper_commands tool_commands
-audience_commands cli
+wrappers registration dialects models conversation agent choosing audiences log votes polling judging fitting graders
+plan recording episodes matches engines rollout measures answers sheets typeset publish report figures training frames
+replay testing conformance shortcuts question_shortcuts checking handbook catalogue progress paper_commands
+tool_commands audience_commands cli
 """.split()
 LAZY = {
     *"""
