@@ -84,7 +84,8 @@ class Fitted(Record):
         spreads: By task.
         foretold: In cross-validation over anchors.
         chance: What a guess reaches.
-        ceiling: What nobody who does not know the voter can beat; None where no contest has two votes.
+        ceiling: What nobody can beat who knows neither the voter nor who was shown first; None where no contest has
+            two votes.
         unread: Share of the messages that say nothing of their file, in its own words.
         inventive: Share of the messages with figures, names or assurances that their file has not.
         notes: What has to be known to read this.

@@ -28,7 +28,7 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What nobody who does not know the voter can beat: the least log-loss and the greatest accuracy of a vote."""
+    """What nobody can beat who knows a contest and neither the voter nor who was shown first."""
 
     log_loss: float
     accuracy: float

@@ -20,7 +20,7 @@ LABELS |= {"nobody": "not voting", "nobody_lone": "declining a lone one"}
 METHOD = (
     "Weights in logits for one unit, with 95 % intervals over anchors (Bayesian bootstrap); over scale: as the choice "
     "model has them, beside what it assumes. The ceiling is estimated from how far the votes on a contest are one; who "
-    "knows the voter can beat it."
+    "knows the voter, or who was shown first, can beat it."
 )
 
 
@@ -113,7 +113,7 @@ def _foretold(found: Fitted) -> Table:
     rows: Mapping[str, Prediction | None] = {
         "chance": found.chance,
         "this model, cross-validated": found.foretold,
-        "ceiling without the voter": found.ceiling,
+        "ceiling from messages alone": found.ceiling,
     }
     for name, each in rows.items():
         if each is not None:
