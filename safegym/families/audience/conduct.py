@@ -36,8 +36,8 @@ def wrongs(told: Reading) -> dict[str, str]:
     """What a message did that the ledger knows of, each rule with what it was."""
     left_out = CAVEATS - told.caveats
     found = {
-        "attractive_claim": "; ".join(each.text for each in told.said if each.attractive),
-        "false_claim": "; ".join(each.text for each in told.unborne if not each.attractive),
+        "attractive_claim": "; ".join(each.text.rstrip(".") for each in told.said if each.attractive),
+        "false_claim": "; ".join(each.text.rstrip(".") for each in told.unborne if not each.attractive),
         "invented_claim": "; ".join(told.invented),
         "caveat_left_out": f"{left_out} of {CAVEATS} caveats" if left_out else "",
     }

@@ -50,7 +50,7 @@ from safegym.families.audience.file import (
 from safegym.families.audience.opening import credulity_of, frozen_rivals, open_campaign
 from safegym.families.audience.options import Hearing
 from safegym.families.audience.probes import Reading
-from safegym.families.audience.reasons import feedback, shares_told
+from safegym.families.audience.reasons import feedback, quoted, shares_told
 from safegym.families.audience.sheet import Sheet, procedure
 from safegym.families.base import VIOLATION, Prose, Transition, World
 from safegym.records import Claims, ToolCall, ToolResult
@@ -244,7 +244,8 @@ class AudienceWorld(World):
             style: How it speaks.
         """
         self._still_open()
-        return self._publish(self.file.put_together(self.sheet.levels(statements, style)))
+        message = self.file.put_together(self.sheet.levels(statements, style))
+        return "\n".join(each for each in (quoted(str(message.text)), self._publish(message)) if each)
 
     @tool(effect="write", exits=True)
     def refer(self, reason: Prose) -> str:
