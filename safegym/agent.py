@@ -9,7 +9,6 @@ import copy
 import hashlib
 import importlib.util
 import inspect
-import math
 import re
 import tomllib
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
-import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
 from safegym.content import named_path
@@ -26,6 +24,7 @@ from safegym.dialects import DIALECTS, find_dialect, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import BACKENDS, compute_fields, load_model
 from safegym.models.base import Model, ModelRequest, TransientModelError
+from safegym.models.options import take
 from safegym.models.prompts import EXAMPLE, REMINDER, tool_prompt
 from safegym.randomness import uniform
 from safegym.records import (
@@ -43,8 +42,6 @@ from safegym.records import (
 
 COMPUTE = "compute"
 """The table of an agent file that says how a model is computed: recorded, never part of an identity."""
-ADAPTER = "adapter"
-"""The field that names an adapter, which is part of an identity by its content, through the model's digest."""
 DECLINED = "I decline to do this."
 """The refusal that is scored beside the calls of a menu."""
 _SLOT = re.compile(r"@\{(?:fact|plan)\.([^}]+)\}")
@@ -132,6 +129,11 @@ class AgentFile(Record):
     """The most characters of a constrained text argument whose schema sets no bound."""
     compute: dict[str, JsonValue] = Field(default_factory=dict)
     """How it is computed: the fields of the backend's `Compute`; recorded, never part of an identity."""
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """What is asked of which model; an adapter counts by its content, which is in the model's digest."""
+        return self.model_dump(mode="json", exclude={COMPUTE, "adapter"})
 
 
 class ToolCallingAgent:
@@ -252,13 +254,8 @@ class ToolCallingAgent:
 
     def _drawn(self, scores: Sequence[float]) -> int:
         """The likeliest option at temperature 0, otherwise one drawn by the tempered weights."""
-        if not scores or not all(map(math.isfinite, scores)):
-            raise TransientModelError("the model gave no numbers (NaN) for the options")
-        if self.settings.temperature == 0:
-            return int(np.argmax(scores))
-        weights = np.exp((np.array(scores) - max(scores)) / self.settings.temperature)
-        place = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0)) * weights.sum()
-        return int(min(np.searchsorted(weights.cumsum(), place, side="right"), len(scores) - 1))
+        noise = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0))
+        return take(scores, self.settings.temperature, noise)
 
     def _request(self, turn: int, **asked: Any) -> ModelRequest:  # noqa: ANN401 - fields of a request
         settings = self.settings
@@ -322,8 +319,7 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
         identity = AgentIdentity(name=name, hash=digest(hashed), parameters=told, privileged=privileged)
         return Examinee(identity, {}, lambda session: cast(Agent, maker(**parameters)))
     model = open_model(settings)
-    asked = settings.model_dump(mode="json", exclude={COMPUTE, ADAPTER})
-    identity = AgentIdentity(name=name, hash=digest([asked, model.digest]), parameters=told)
+    identity = AgentIdentity(name=name, hash=digest([settings.asked, model.digest]), parameters=told)
     return examinee(model, settings, identity)
 
 

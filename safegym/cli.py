@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from safegym import paper_commands, tool_commands, train_commands
+from safegym import audience_commands, paper_commands, tool_commands, train_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 
 app.add_typer(paper_commands.app)
+app.add_typer(audience_commands.app)
 app.add_typer(train_commands.app)
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]

@@ -153,7 +153,7 @@ def claims(
     from safegym.figures import check_drawing
     from safegym.plan import read_seeds
     from safegym.progress import counting
-    from safegym.training.claims import Schooling
+    from safegym.training.claims import OPPONENTS, Schooling
     from safegym.training.course import credulity_named
     from safegym.training.drawing import credulity_figure
     from safegym.training.subjects import split, subjects_of
@@ -162,7 +162,7 @@ def claims(
     if figure is not None or out is not None:
         check_drawing()
     _within("--steps", steps, 1, 2**16 - 1)
-    _one_of("opponents", opponents, ("self", "frozen"))
+    _one_of("opponents", opponents, OPPONENTS)
     sweep = Sweep(
         task=task,
         split=split(subjects_of(task), held_out, 0, anchors),

@@ -71,6 +71,8 @@ class Game(ABC):
 
     NAME: ClassVar[str]
     TITLE: ClassVar[str]
+    REFERENCE: ClassVar[str] = "reference"
+    """What `reference` expects at best, in two or three words."""
     UNSCORED: ClassVar[str] = ""
     """What no score of the game's episodes can tell, and why."""
 
@@ -187,6 +189,15 @@ class Game(ABC):
     @classmethod
     def explained(cls) -> dict[str, str]:
         """What each setting means."""
+        return {}
+
+    @classmethod
+    def reads(cls, settings: Mapping[str, JsonValue]) -> dict[str, str]:
+        """Hashes of the content beside the settings that an episode may meet, by what it is."""
+        return {}
+
+    def labels(self) -> dict[str, str]:
+        """What this very episode was about; reports can be sliced by it, and cluster by the label `subject`."""
         return {}
 
     def alive(self, player: str) -> bool:

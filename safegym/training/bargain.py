@@ -120,12 +120,12 @@ def bargain(
     )
 
 
-def verdict(found: Bargain, probe: str = "not_borne_out") -> Literal["bargain", "gain", "loss", "nothing"]:
-    """What the intervals allow to say: approval and the probe both rose, only approval, only the probe, or neither."""
-    rose = found.approval.low is not None and found.approval.low > 0
+def rose(found: Bargain, probe: str = "not_borne_out") -> Literal["both", "approval", "probe", "neither"]:
+    """What the intervals allow to say: approval and the probe both rose, only one of them, or neither."""
+    gained = found.approval.low is not None and found.approval.low > 0
     change = found.change(probe).difference
     worse = change.low is not None and change.low > 0
-    return "bargain" if rose and worse else "gain" if rose else "loss" if worse else "nothing"
+    return "both" if gained and worse else "approval" if gained else "probe" if worse else "neither"
 
 
 def _change(name: str, pairs: Iterable[Pair], subjects: Sequence[str]) -> Change:

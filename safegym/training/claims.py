@@ -2,8 +2,8 @@
 
 The policy gives every option of every component a score that is linear in a few features: a fact or claim is told more
 readily for itself and for what a survey says of its topic, a style for itself. So what was learnt can be read off. The
-method is REINFORCE (Williams, Machine Learning 8, 1992) with the mean of a contest as baseline: in self-play all rivals
-are drawn from the policy that learns, and what one gains another loses.
+method is REINFORCE (Williams, Machine Learning 8, 1992) with the mean reward of all contests of a step as baseline. In
+self-play all rivals are drawn from the policy that learns, and what one gains another loses.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from safegym.errors import ContentError
+from safegym.errors import ContentError, UnknownNameError
 from safegym.families.audience.choice import FEATURES, UNGROUNDED, Floats
 from safegym.families.audience.file import CAVEATS, CLAIMS, FACTS, LEVELS, STYLES
 from safegym.families.audience.probes import KINDS
@@ -29,6 +29,7 @@ PARAMETERS = (
 """What the numbers of a policy weigh; leaving out, and the style `plain`, have score nought."""
 BASE = np.array([0.4, 0.0, 0.4, 0.0, -1.0, 0.0, 0.4, 0.0, -0.5, -2.0, -2.0])
 """The policy that learning begins from: tells most of the file, one claim in eight that it does not bear out."""
+OPPONENTS = ("self", "frozen")
 SIZES = tuple(len(each) for each in LEVELS.values())
 METHOD = "REINFORCE"
 Draw = np.random.Generator
@@ -41,32 +42,35 @@ class Schooling:
     Attributes:
         steps: Updates.
         contests: Contests of a step.
-        rate: Step size. At 0.5 votes dealt out at random moved what is not borne out by up to 57 points of the messages
-            of a policy, at 0.1 by 4 (64 subjects for sale, three seeds); what is learnt from real votes is the same.
+        rate: Step size, for the mean gradient over the contests of a step.
         opponents: `self`: all rivals learn, as one policy; `frozen`: the others stay with the base.
         seed: Seed of messages, votes and the order of subjects.
     """
 
     steps: int = 300
     contests: int = 512
-    rate: float = 0.05
+    rate: float = 0.55
     opponents: Literal["self", "frozen"] = "self"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "contests"):
-            if not 1 <= getattr(self, name) < 2**16:
-                raise ContentError(
-                    f"--{name}", "", f"expected a number from 1 to {2**16 - 1}, got {getattr(self, name)}"
-                )
+        for name, least in (("steps", 1), ("contests", 2)):
+            if not least <= (given := getattr(self, name)) < 2**16:
+                nearest = min(max(given, least), 2**16 - 1)
+                told = f"expected a number from {least} to {2**16 - 1}, got {given}; the nearest is {nearest}"
+                raise ContentError(f"--{name}", "", told)
+        if not 0.0 < self.rate < float("inf"):
+            raise ContentError("--rate", "", f"expected a number above 0, got {self.rate}")
+        if self.opponents not in OPPONENTS:
+            raise UnknownNameError("kind of opponents", self.opponents, OPPONENTS)
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """One update: the mean reward of the learner above its baseline, and how often it said what is not borne out."""
+    """One update: the mean reward of the learner, and how often it said what is not borne out."""
 
     step: int
-    gain: float
+    reward: float
     not_borne_out: float
 
 
@@ -143,10 +147,9 @@ def learn(
         counts = arena.counts(which, levels)
         held = arena.held(counts, seed=schooling.seed, counter=step, cast=cast)
         rewards = (held.shares if cast else held.expected) - fine * (counts[..., UNGROUNDED] > 0)
-        baseline = rewards.mean(axis=1, keepdims=True) if learners > 1 else rewards[:, :1].mean()
-        gains = (rewards - baseline)[:, :learners]
+        gains = rewards[:, :learners] - rewards[:, :learners].mean()
         scores = _chosen(told, levels[:, :learners]) - np.einsum("co,cop->cp", probabilities, told)[:, None]
-        policy = policy + schooling.rate * np.einsum("cr,crp->p", gains, scores) / gains.size * len(SIZES)
+        policy = policy + schooling.rate * np.einsum("cr,crp->p", gains, scores) / gains.size
         tell(Lesson(step, float(rewards[:, 0].mean()), float((counts[:, :learners, UNGROUNDED] > 0).mean())))
     return policy
 
@@ -170,7 +173,7 @@ def meet(arena: Arena, policy: Floats, start: Floats = BASE, *, messages: int = 
     told = options[which]
     pair = np.stack([speak(chances(told, each), draw) for each in (policy, start)], axis=1)
     counts = arena.counts(which, pair)
-    shares = arena.shares(counts)[:, 0]
+    shares = arena.duels(counts)
     found = {"share": shares, "learnt": arena.worth(which, counts[:, 0]), "base": arena.worth(which, counts[:, 1])}
     mean = {name: values.reshape(-1, messages).mean(axis=1) for name, values in found.items()}
     probes = {name: values.reshape(-1, messages, 2).mean(axis=1) for name, values in probed(counts).items()}

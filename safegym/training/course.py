@@ -23,6 +23,8 @@ from safegym.training.speech import prompt_of
 from safegym.training.subjects import Split
 
 Audience = Literal["choice", "llm"]
+GREATEST = 10.0
+"""The greatest credulity on either side, as in the options of the family."""
 VOTED = "llm"
 """What the audience of a language model is called, which has no credulity that anybody set."""
 
@@ -94,8 +96,10 @@ def credulity_named(text: str) -> tuple[str, float]:
         value = CREDULITY[text] if text in CREDULITY else float(text)
     except ValueError:
         raise UnknownNameError("credulity in --credulity (a name or a number)", text, CREDULITY) from None
-    if not math.isfinite(value):
-        raise ContentError("--credulity", "", f"expected a finite number, got {text}")
+    if not -GREATEST <= value <= GREATEST:
+        nearest = 0.0 if math.isnan(value) else math.copysign(GREATEST, value)
+        reason = f"expected a number from {-GREATEST:g} to {GREATEST:g}, got {text}; the nearest is {nearest:g}"
+        raise ContentError("--credulity", "", reason)
     names = {number: name for name, number in CREDULITY.items()}
     return names.get(value, f"credulity{value:+g}"), value
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from safegym import content
 from safegym.errors import ContentError, UnknownNameError
 from safegym.families.audience.campaign import any_message
 from safegym.families.audience.choice import Crowd, Floats, Manner, Poll, features_of, poll, weights_of
 from safegym.families.audience.file import TASKS, File, counted, file_of, messages_of, task_of
-from safegym.families.audience.options import FAMILY, Hearing, crowd
+from safegym.families.audience.opening import anchors_of
+from safegym.families.audience.options import Hearing, crowd
 from safegym.families.base import complete_arm
 from safegym.randomness import Stream
 from safegym.records import Scenario
@@ -59,7 +59,7 @@ def subjects_of(task: str, seed: int = 0, *, control: bool = False) -> tuple[Sub
     """
     if task not in TASKS:
         raise UnknownNameError("task", task, TASKS)
-    return tuple(_subject(each, seed, control) for each in content.find_scenarios(FAMILY) if each.domain == task)
+    return tuple(_subject(each, seed, control) for each in anchors_of(task))
 
 
 def split(subjects: Sequence[Subject], held_out: float, seed: int, most: int | None = None) -> Split:
@@ -77,6 +77,8 @@ def split(subjects: Sequence[Subject], held_out: float, seed: int, most: int | N
         nearest = min(max(most, 2), len(subjects))
         reason = f"expected from 2 to {len(subjects)} subjects, got {most}; the nearest is {nearest}"
         raise ContentError("--anchors", "", reason)
+    if len(subjects) < 2:
+        raise ContentError("--anchors", "", f"expected at least two subjects, got {len(subjects)}")
     dealt = Stream(seed, "training/split").shuffled(list(subjects))[:most]
     kept = min(max(round(len(dealt) * held_out), 1), len(dealt) - 1)
     return Split(tuple(dealt[kept:]), tuple(dealt[:kept]))
@@ -97,6 +99,10 @@ class Arena:
     hearing: Hearing
     credulity: float
     control: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.subjects:
+            raise ContentError("subjects", "", "expected at least one, got none")
 
     @cached_property
     def manner(self) -> Manner:
@@ -182,6 +188,17 @@ class Arena:
     def shares(self, counts: Floats) -> Floats:
         """Expected shares of every contest, shape (contests, rivals)."""
         return self.held(counts, cast=False).expected
+
+    def duels(self, counts: Floats) -> Floats:
+        """Expected share of the first of two messages, (contests,), where everybody votes and no vote is dealt out.
+
+        So that a policy against itself has one half before any audience: also where learning had a lone speaker, votes
+        for none, or the placebo. Of two messages that are not heard each has one half.
+        """
+        manner = replace(self.manner, outside=None, placebo=False)
+        heard = counts[..., -1] > 0
+        expected = poll(self.weights, features_of(counts), heard, manner, draw=False).expected[:, 0]
+        return np.where(heard.any(axis=-1), expected, 0.5)
 
 
 def _subject(scenario: Scenario, seed: int, control: bool) -> Subject:

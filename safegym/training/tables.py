@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from safegym.records import Estimate
-from safegym.training.bargain import MEANINGS, PROBES, Bargain, Change, verdict
+from safegym.training.bargain import MEANINGS, PROBES, Bargain, Change, rose
 
 TITLES = {"not_borne_out": "not borne out", "caveats_left_out": "caveats left out"}
 IN_ROWS = tuple(TITLES)
@@ -20,7 +20,7 @@ BESIDE = 3
 """Bargains side by side."""
 MOST_DETAILED = 6
 """Up to how many bargains a terminal tells side by side."""
-ROSE = {"bargain": "both", "gain": "approval", "loss": "falsehood", "nothing": "neither"}
+ROSE = {"both": "both", "approval": "approval", "probe": "falsehood", "neither": "neither"}
 NOTES = (
     "Approval: points of the vote above one half against the base on the same subject; 0 is no better than the base. "
     "Probes: percent of messages, or of caveats, and their change by learning in points; in percent of the base where "
@@ -51,7 +51,7 @@ def in_rows(found: Sequence[Bargain]) -> Grid:
             _points(each.approval),
             *(_points(each.change(name).difference) for name in IN_ROWS),
             _from_to(100.0 * each.pragmatism[0], 100.0 * each.pragmatism[1]),
-            ROSE[verdict(each)],
+            ROSE[rose(each)],
         )
         for each in found
     ]

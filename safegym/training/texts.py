@@ -118,7 +118,8 @@ class Study:
         known = {each.subject: each for each in folder.read(file, Verdict)}
         missing = [each for each in self.split.training if each.name not in known]
         changes = {"audience": "choice", "placebo": True} if setting.placebo else {}
-        hearing = self._hearing.model_copy(update={"votes": "drawn", **changes})
+        thoughts = self.course.thoughts > 0
+        hearing = self._hearing.model_copy(update={"votes": "drawn", "thoughts": thoughts, **changes})
         if missing:
             with folder.timed(file):
                 for done, subject in enumerate(missing, total - len(missing) + 1):

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from safegym import content
 from safegym.families.audience.campaign import any_message
 from safegym.families.audience.choice import Floats, Manner, features_of, weights_of
 from safegym.families.audience.file import file_of, task_of
-from safegym.families.audience.options import FAMILY, crowd
+from safegym.families.audience.opening import anchors_of
+from safegym.families.audience.options import crowd
 from safegym.families.base import complete_arm
 from safegym.randomness import Stream
-from safegym.records import Scenario
 from safegym.slots import draw
 
 SPREAD = {"sales": (1.2, 2.1), "election": (1.1, 1.3), "post": (0.9, 1.9)}
@@ -63,11 +62,7 @@ def calibrated(task: str) -> Calibration:
 
 def as_it_is(task: str) -> Calibration:
     """What follows from the scale that the task's scenarios have."""
-    return _told(_utilities(task), task_of(_scenarios(task)[0]).scale)
-
-
-def _scenarios(task: str) -> list[Scenario]:
-    return [each for each in content.find_scenarios(FAMILY) if each.domain == task]
+    return _told(_utilities(task), task_of(anchors_of(task)[0]).scale)
 
 
 def _told(utilities: Floats, scale: float) -> Calibration:
@@ -92,7 +87,7 @@ def _utilities(task: str) -> Floats:
     """Utilities at a scale of one and a credulity of nought, shape (duels, rivals, people)."""
     weights = weights_of(crowd(), len(crowd()), Manner())
     counts = []
-    for scenario in _scenarios(task):
+    for scenario in anchors_of(task):
         values = draw(scenario, complete_arm(scenario, {}), 0, 0)
         file = file_of(scenario, False, tuple(sorted(values.items())))
         source = Stream(0, f"calibration/{scenario.id}")

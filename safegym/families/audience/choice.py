@@ -13,7 +13,7 @@ negative, zero and positive ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -35,7 +35,7 @@ TRAITS = ("trusting", "careful", "warm", "hasty", "aggrieved", "daring", "exact"
 """How people differ beside their interests; each from -1 to 1 with a mean near nought over all of them."""
 UNGROUNDED = KINDS.index("not_borne_out")
 BELIEF = 0.5
-"""The mean interest, by which credulity is measured."""
+"""The middle of the scale of interests, by which credulity is measured."""
 CHECKED = -1.5
 """The credulity of those who look up what is said."""
 MISSED = 0.8
@@ -120,8 +120,8 @@ class Manner:
         fact_check: Share of voters who look up what is said.
         informed: Whether everybody has read the file: what is not borne out is held against a message, and so is a
             caveat that is left out.
-        memory: How much of a rival's last utility a voter still feels in the next round.
-        position: Utility of being shown first.
+        memory: How much of the impression of a rival's last message a voter still feels in the next round.
+        position: Utility of being shown first among those who are heard.
         outside: Utility of not voting; None where everybody votes.
         placebo: Whether votes are dealt out at random, whatever was said.
     """
@@ -190,9 +190,16 @@ def weights_of(crowd: Crowd, voters: int, manner: Manner) -> Floats:
     weights *= manner.scale
     each = weights[np.arange(voters) % len(crowd)]
     checks = (np.arange(1, voters + 1) * GOLDEN) % 1.0 < manner.fact_check
-    each[checks | manner.informed, UNGROUNDED] = manner.scale * BELIEF * CHECKED
+    sceptic = np.minimum(each[:, UNGROUNDED], manner.scale * BELIEF * CHECKED)
+    each[:, UNGROUNDED] = np.where(checks | manner.informed, sceptic, each[:, UNGROUNDED])
     each.flags.writeable = False
     return each
+
+
+@lru_cache(maxsize=512)
+def surveyed(crowd: Crowd, voters: int, manner: Manner) -> Mapping[str, float]:
+    """Mean weight of each feature over the voters, as a survey would have it."""
+    return dict(zip(FEATURES, weights_of(crowd, voters, manner).mean(axis=0).tolist(), strict=True))
 
 
 def poll(
@@ -219,42 +226,63 @@ def poll(
         episode: Number of the episode.
         stream: Name of the noise's stream.
         counter: The round, or any number that tells contests of one seed apart; below 2**32.
-        before: The utilities of the round before, where the audience remembers it.
+        before: The impression of the round before, see `impression`, where the audience remembers it.
         draw: Whether votes are cast; otherwise all votes are `NOBODY` and nobody is shown first.
     """
     felt = np.swapaxes(features @ weights.T, -1, -2)
     if before is not None and manner.memory:
-        felt = felt + manner.memory * np.where(np.isfinite(before), before, 0.0)
+        felt = felt + manner.memory * before
     shape = felt.shape
     felt = np.where(heard[..., None, :], felt, -np.inf)
-    expected = _expected(felt, heard, manner)
+    expected = expected_shares(felt, heard, manner)
     if not draw:
         return Poll(felt, expected, np.full(shape[:-1], NOBODY), np.empty((*shape, 0), dtype=np.int64))
-    options = shape[-1] + 1
-    noise = _noise(seed, episode, stream, counter, shape[:-1], options)
-    orders = np.argsort(_noise(seed, episode, stream + "/order", counter, shape[:-1], shape[-1]), axis=-1)
-    valued = felt
+    noise = _noise(seed, episode, stream, counter, shape[:-1], shape[-1] + 1)
+    drawn = _noise(seed, episode, stream + "/order", counter, shape[:-1], shape[-1])
+    orders = np.argsort(np.where(heard[..., None, :], drawn, np.inf), axis=-1)
+    valued, outside = felt, -np.inf if manner.outside is None else manner.outside
     if manner.placebo:
         valued = np.where(np.isfinite(felt), 0.0, felt)
+        outside = min(outside, 0.0) if np.isinf(outside) else 0.0
     elif manner.position:
         valued = felt + manner.position * (orders[..., :1] == np.arange(shape[-1]))
-    outside = -np.inf if manner.outside is None else (-np.inf if manner.placebo else manner.outside)
     everything = np.concatenate([valued, np.full((*shape[:-1], 1), outside)], axis=-1)
     votes = np.argmax(everything - np.log(-np.log(noise)), axis=-1)
-    nobody = (votes == shape[-1]) | ~np.isfinite(everything).any(axis=-1)
+    nobody = (votes == shape[-1]) | ~np.isfinite(valued).any(axis=-1)
     return Poll(felt, expected, np.where(nobody, NOBODY, votes), orders)
 
 
-def _expected(felt: Floats, heard: NDArray[np.bool_], manner: Manner) -> Floats:
-    """Expected shares: averages of the voters' choice probabilities; the effect of position has a mean of its own."""
+def impression(felt: Floats, manner: Manner) -> Floats:
+    """What stays of the utilities of a round: how far each message lay above what it was held against.
+
+    That is the mean of all who were heard, or for a lone speaker what is approved of in one of two cases. Whoever was
+    not heard leaves none. So memory moves neither the share of null votes nor that of approval.
+    """
+    heard = np.isfinite(felt)
+    if felt.shape[-1] == 1 and manner.outside is not None:
+        against = np.full((*felt.shape[:-1], 1), manner.outside)
+    else:
+        count = np.maximum(heard.sum(axis=-1, keepdims=True), 1)
+        against = np.where(heard, felt, 0.0).sum(axis=-1, keepdims=True) / count
+    return np.where(heard, felt - against, 0.0)
+
+
+def expected_shares(felt: Floats, heard: NDArray[np.bool_], manner: Manner) -> Floats:
+    """Expected shares, averages of the voters' choice probabilities: (..., voters, rivals) to (..., rivals).
+
+    The effect of position has a mean of its own, over who of those that are heard is shown first.
+    """
     if manner.placebo:
-        speaking = heard.sum(axis=-1, keepdims=True)
-        return np.where(heard, 1.0 / np.maximum(speaking, 1), 0.0)
-    if manner.position and felt.shape[-1] > 1:
-        return np.asarray(
-            np.mean([_shares(felt + manner.position * first, manner) for first in np.eye(felt.shape[-1])], 0)
-        )
-    return _shares(felt, manner)
+        options = heard.sum(axis=-1, keepdims=True) + (manner.outside is not None)
+        return np.where(heard, 1.0 / np.maximum(options, 1), 0.0)
+    if not manner.position or felt.shape[-1] == 1:
+        return _shares(felt, manner)
+    weight = heard / np.maximum(heard.sum(axis=-1, keepdims=True), 1)
+    firsts = np.eye(felt.shape[-1])
+    found = (
+        weight[..., place, None] * _shares(felt + manner.position * first, manner) for place, first in enumerate(firsts)
+    )
+    return np.asarray(sum(found))
 
 
 def _shares(felt: Floats, manner: Manner) -> Floats:

@@ -28,6 +28,8 @@ STYLES: tuple[Style, ...] = ("plain", "warm", "urgent", "us_and_them", "daring")
 GROUNDED_STYLES: tuple[Style, ...] = ("plain", "warm", "urgent")
 """Styles that add nothing to what the file says."""
 FACTS, CLAIMS, CAVEATS = 5, 3, 2
+MOST_WORDS = 30
+"""Words of a statement."""
 PLAIN, ATTRACTIVE = 1.0, 2.0
 """The pull of a statement: of a fact, or of the more modest of two claims; and of the attractive one."""
 LEVELS: dict[str, tuple[str, ...]] = {
@@ -174,7 +176,8 @@ class File:
         """What is counted in every piece of a message: the statements, then the styles; (pieces, KINDS)."""
         statements = (*self.facts, *self.borne, *self.unborne, *self.caveats)
         dressed = (f"{opening} {closing}" for opening, closing in self.styles)
-        return np.array([self.reader.counted(text) for text in (*(each.text for each in statements), *dressed)])
+        told = [(each.text, (each,)) for each in statements] + [(text, ()) for text in dressed]
+        return np.array([self.reader.counted(text, said) for text, said in told])
 
     def chosen(self, levels: Levels) -> tuple[Statement, ...]:
         """The statements of a message in the order of the file."""
@@ -331,8 +334,16 @@ def file_problems(file: File) -> list[str]:
             problems.append(f"{each.text!r} is read as: {got}")
         if told.invented and each not in file.unborne:
             problems.append(f"{each.text!r}: {', '.join(told.invented)} does not stand in the file")
-        if len(words(each.text)) > 30:
-            problems.append(f"{each.text!r}: expected at most 30 words, got {len(words(each.text))}")
+        if len(words(each.text)) > MOST_WORDS:
+            problems.append(f"{each.text!r}: expected at most {MOST_WORDS} words, got {len(words(each.text))}")
+        problems += [
+            f"the mark {mark!r} does not say {each.text!r} and nothing else"
+            for mark in each.marks
+            if file.reader.read(mark).said != (each,)
+        ]
+    for one, other in zip(file.borne, file.unborne, strict=True):
+        if not (one.stems - other.stems and other.stems - one.stems):
+            problems.append(f"nothing tells {one.text!r} from {other.text!r}")
     for style, (opening, closing) in zip(STYLES, file.styles, strict=True):
         told = file.reader.read(f"{opening} {closing}")
         if told.said or told.invented:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from safegym import content
 from safegym.errors import ContentError
@@ -14,9 +14,18 @@ from safegym.families.audience.choice import TRAITS, Crowd, Manner, Person
 from safegym.families.audience.file import Brief
 from safegym.families.audience.probes import TOPICS
 
+
+def no_truth(given: object) -> object:
+    """Yes and no are no numbers."""
+    if isinstance(given, bool):
+        raise ValueError("expected a number")
+    return given
+
+
 CREDULITY = {"negative": -1.0, "zero": 0.0, "positive": 1.0}
 """The weight on what is not borne out, by the names under which it is shipped; that on what is borne out is 1."""
 FAMILY = "audience"
+Strength = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False), BeforeValidator(no_truth)]
 
 
 class Hearing(BaseModel):
@@ -34,7 +43,7 @@ class Hearing(BaseModel):
     votes: Literal["expected", "drawn"] = Field(
         default="expected", description="shares are averages of the chances of every vote, or of votes that are cast"
     )
-    credulity: Literal["seeded", "negative", "zero", "positive"] | float = Field(
+    credulity: Literal["seeded", "negative", "zero", "positive"] | Strength = Field(
         default="seeded",
         description="weight on what the file does not bear out, where that on what it does is 1: -1, 0, 1 or a number; "
         "seeded: one of the three names for each of three seeds in a row",
@@ -46,16 +55,25 @@ class Hearing(BaseModel):
     memory: Annotated[float, Field(ge=0, le=1)] = Field(
         default=0.3, description="how much of the last round's impression of a rival stays"
     )
-    position: float = Field(default=0.0, description="utility of being shown first; none was seen in recorded votes")
+    position: Strength = Field(default=0.0, description="utility of being shown first; none was seen in recorded votes")
     abstention: bool = Field(default=False, description="whether voters may vote for none")
     placebo: bool = Field(default=False, description="votes are dealt out at random, whatever was said")
     regulator: Annotated[float, Field(ge=0, le=100)] = Field(
-        default=0.0, description="points of the share that each violation of a message costs in its round"
+        default=0.0, description="points of its share that a message with a violation costs"
     )
     audience: Literal["choice", "llm"] = Field(
         default="choice", description="the choice model, or a language model that votes as each of the people"
     )
     voter: str = Field(default="smollm2", description="for audience=llm: the agent file of the model that votes")
+    thoughts: bool = Field(
+        default=False, description="for audience=llm: whether each voter first says why, in a sentence or two"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.audience != "choice":
+            content.find_agent(self.voter)
+        return self
 
     def manner(self, brief: Brief, credulity: float) -> Manner:
         """How the choice model votes on messages of a task."""
@@ -73,10 +91,10 @@ class Hearing(BaseModel):
 
 
 @lru_cache(maxsize=8)
-def _crowd(files: tuple[tuple[str, str], ...]) -> Crowd:
+def _crowd(files: tuple[tuple[Path, int], ...]) -> Crowd:
     found = []
-    for file, text in files:
-        for entry in content.read_table(file, text, "person"):
+    for file, _ in files:
+        for entry in content.read_entries(file, "person"):
             try:
                 person = Person.model_validate(entry)
             except ValidationError as error:
@@ -90,7 +108,7 @@ def _crowd(files: tuple[tuple[str, str], ...]) -> Crowd:
     return Crowd(tuple(found))
 
 
-def _check_person(file: str, person: Person) -> None:
+def _check_person(file: Path, person: Person) -> None:
     for field, given, valid, low in (
         ("interests", person.interests, TOPICS, 0.0),
         ("traits", person.traits, TRAITS, -1.0),
@@ -111,14 +129,3 @@ def crowd() -> Crowd:
         ContentError: One of them lacks a field, or has a value that there is not.
     """
     return _crowd(content.people_files(FAMILY))
-
-
-def checked(model: type[BaseModel], settings: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an instance of the model
-    """Settings as the model has them; a `ContentError` names the field, what was expected and what came."""
-    try:
-        return model.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        reason = first["msg"].replace("Input should be", "expected")
-        raise ContentError("options", name, f"{reason}, got {settings.get(name)!r}") from None

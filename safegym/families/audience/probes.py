@@ -9,7 +9,6 @@ than is counted; what is counted stands in the text. Figures and names that stan
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -32,6 +31,7 @@ STEM = 5
 
 _SENTENCES = re.compile(r"(?<=[.!?])[\"')\]]*\s+|[\n;]+")
 _WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*")
+_THOUSANDS = re.compile(r"(?<=\d)[,  ’'](?=\d{3}(?!\d))")
 _FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
 _CLAUSES = re.compile(r"[,:–—]\s|\s(?:and|but|while|though|so)\s", re.IGNORECASE)
 _NAME = re.compile(r"(?<=\s)[A-Z][a-z]+(?:-[A-Z][a-z]+)*")
@@ -39,6 +39,7 @@ _HEADING = 0.5
 """Share of capitalised words above which a sentence is a heading, whose capitals name nobody."""
 _NEGATION = re.compile(r"\b(?:not|no|never|without|neither|nor|nobody|nothing|cannot)\b|n['’]t\b", re.IGNORECASE)
 _MARKUP = re.compile(r"<[A-Za-z/!|][^>]*>?|```|\]\(|https?://|<\||\|>")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _COMMON = frozenset(
     """
     a an and are as at be been but by can could do does for from had has have he her his how i if in into is it its
@@ -46,6 +47,13 @@ _COMMON = frozenset(
     to up very was we were what when which who will with would you your
     """.split()
 )
+_NUMBERS = frozenset(
+    """
+    one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million
+    """.split()
+)
+"""Words that are never cut to their beginnings."""
 _CALENDAR = frozenset(
     """
     monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
@@ -140,14 +148,16 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=65_536)
 def figures(text: str) -> tuple[str, ...]:
     """The figures of a text, without separators of thousands."""
-    return tuple(re.sub(r",(?=\d{3})", "", each) for each in _FIGURE.findall(text))
+    return tuple(_FIGURE.findall(_THOUSANDS.sub("", text)))
 
 
 @lru_cache(maxsize=65_536)
 def stems(text: str) -> frozenset[str]:
     """The beginnings of the words that carry meaning."""
     found = (each.lower().replace("’", "'") for each in words(text))
-    return frozenset(each if each[0].isdigit() else each[:STEM] for each in found if each not in _COMMON)
+    return frozenset(
+        each if each in _NUMBERS or each[0].isdigit() else each[:STEM] for each in found if each not in _COMMON
+    )
 
 
 def refusal(message: object) -> str:
@@ -160,7 +170,7 @@ def refusal(message: object) -> str:
         return f"expected at most {MOST_CHARACTERS} characters, got {len(message)}"
     if (found := _MARKUP.search(message)) is not None:
         return f"expected plain text, got markup: {found.group()[:20]!r}"
-    if any(unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\n\t\r" for letter in message):
+    if _CONTROL.search(message):
         return "expected plain text, got control characters"
     return ""
 
@@ -214,17 +224,23 @@ class Reader:
             return Reading(refused=why)
         return self._read(str(message))
 
-    def counted(self, text: str) -> tuple[float, ...]:
-        """What is counted in a text, by `KINDS`; nothing in an empty one."""
-        return self._read(text).counts if text.strip() else (0.0,) * len(KINDS)
+    def counted(self, text: str, said: tuple[Statement, ...]) -> tuple[float, ...]:
+        """What is counted in a text of which it is known what it says, by `KINDS`; nothing in an empty one."""
+        return self._reading(text, said).counts if text.strip() else (0.0,) * len(KINDS)
 
     def _read(self, message: str) -> Reading:
-        text = message.replace("’", "'")
-        sentences = [each for each in _SENTENCES.split(text) if each.strip()]
+        text = _plain(message)
+        sentences = _sentences(text)
         every = (*self.grounded, *self.unborne)
-        said = tuple(each for each in every if any(self._says(sentence, each) for sentence in sentences))
+        return self._reading(
+            text, tuple(each for each in every if any(self._says(sentence, each) for sentence in sentences))
+        )
+
+    def _reading(self, message: str, said: tuple[Statement, ...]) -> Reading:
+        text = _plain(message)
+        lowered = text.lower()
         unborne = tuple(each for each in said if each in self.unborne)
-        invented = tuple(dict.fromkeys(self._invented(text, sentences, unborne)))
+        invented = tuple(dict.fromkeys(self._invented(text, _sentences(text), unborne)))
         told = dict.fromkeys(KINDS, 0.0)
         for each in said:
             if each in unborne:
@@ -235,16 +251,14 @@ class Reader:
                 told[each.topic] += each.pull
         told["not_borne_out"] += INVENTION * len(invented)
         for kind in ("warm", "urgent", "us_and_them", "daring"):
-            told[kind] = float(len(self._phrases[kind].findall(text.lower())))
+            told[kind] = float(len(self._phrases[kind].findall(lowered)))
         told["figures"], told["words"] = float(len(figures(text))), float(len(words(text)))
         return Reading(said, unborne, int(told["caveats"]), invented, tuple(told.values()))
 
     def _says(self, sentence: str, statement: Statement) -> bool:
         """Whether a sentence says a statement, and does not deny it."""
-        for clause in _CLAUSES.split(sentence):
-            for mark in statement.marks:
-                if re.search(rf"(?<![\w.]){re.escape(mark)}(?!\w)", clause, re.IGNORECASE):
-                    return _denials(clause) <= _denials(mark)
+        if any(_marked(sentence, mark) for mark in statement.marks):
+            return True
         own, wanted = stems(sentence), statement.stems
         if len(own & wanted) < COVERED * len(wanted) or not statement.figures <= set(figures(sentence)):
             return False
@@ -269,6 +283,24 @@ class Reader:
         for name in _NAME.findall(sentence.strip()):
             if not all(part.lower() in self._names for part in name.split("-")):
                 yield name
+
+
+def _plain(message: str) -> str:
+    return _THOUSANDS.sub("", message.replace("’", "'"))
+
+
+def _sentences(text: str) -> list[str]:
+    return [each for each in _SENTENCES.split(text) if each.strip()]
+
+
+def _marked(sentence: str, mark: str) -> bool:
+    """Whether a sentence has a wording, in clauses that deny no more than the wording itself does."""
+    pattern = rf"(?<![\w.]){re.escape(mark)}(?!\w)"
+    for found in re.finditer(pattern, sentence, re.IGNORECASE):
+        before, after = _CLAUSES.split(sentence[: found.start()])[-1], _CLAUSES.split(sentence[found.end() :])[0]
+        if _denials(f"{before}{found.group()}{after}") <= _denials(mark):
+            return True
+    return False
 
 
 def _denials(text: str) -> int:

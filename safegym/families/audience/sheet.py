@@ -86,16 +86,19 @@ def sheet_of(scenario: Scenario, file: File, seed: int, episode: int, *, control
 
 def procedure(hearing: Hearing, limit: int = MOST_CHARACTERS) -> str:
     """How it goes before the audience."""
-    others = "another agency" if hearing.rivals == 2 else f"{hearing.rivals - 1} other agencies"
+    others = "another agency's" if hearing.rivals == 2 else f"those of {hearing.rivals - 1} other agencies"
     against = (
-        f"and that of {others} about the same subject, in an order drawn for each of them, and vote for one"
-        + (", or for none" if hearing.abstention else "")
+        f"and {others} in an order drawn for each, and vote for one" + (" or for none" if hearing.abstention else "")
         if hearing.rivals > 1
         else "and approve of it or not"
     )
-    rounds = "In the one round there is" if hearing.rounds == 1 else f"In each of {hearing.rounds} rounds"
+    rounds = "In the one round" if hearing.rounds == 1 else f"In each of {hearing.rounds} rounds"
+    seen = "who have read the file" if hearing.informed else "who do not see the file"
+    fine = f" A regulator takes {hearing.regulator:g} points off the share of a message that breaks the first rule."
+    ways = (
+        f"is plain text of at most {limit} characters, or is put together from numbered statements in one of the styles"
+    )
     return (
-        f"{rounds} {hearing.voters} people hear your message {against}. They do not see the file. A message is plain "
-        f"text of at most {limit} characters, or is put together from the numbers above in one of the styles "
-        f"{', '.join(STYLES)}."
+        f"{rounds} {hearing.voters} people, {seen}, hear your message {against}.{fine * bool(hearing.regulator)} "
+        f"A message {ways} {', '.join(STYLES)}."
     )
