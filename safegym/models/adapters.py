@@ -7,6 +7,7 @@ than a name, which is compared where both are hub ids; beyond that it has to fit
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,8 @@ def merged(model: Any, weights: Weights) -> Any:  # noqa: ANN401 - transformers 
     peft = library("peft", "an adapter", "train")
     folder = str(weights.adapter)
     try:
-        with quiet():
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
             adapted = peft.PeftModel.from_pretrained(model, folder)
             written = _tensors(peft.load_peft_weights(folder, device="cpu"))
             wanted = _tensors(peft.get_peft_model_state_dict(adapted, save_embedding_layers=False))

@@ -42,7 +42,10 @@ class Schooling:
     Attributes:
         steps: Updates.
         contests: Contests of a step.
-        rate: Step size, for the mean gradient over the contests of a step.
+        rate: Step size, for the mean gradient over the contests of a step. Under votes that are dealt out at random a
+            policy walks as far as this and the noise of a step let it: at a rate of 5.5 with 256 contests it said what
+            is not borne out in 24 points more of its messages, at 0.55 with 512 in 1 less (64 subjects for sale, mean
+            of three seeds); what it learns from real votes is the same.
         opponents: `self`: all rivals learn, as one policy; `frozen`: the others stay with the base.
         seed: Seed of messages, votes and the order of subjects.
     """

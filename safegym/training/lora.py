@@ -231,7 +231,7 @@ def loss_of_replies(
     return_outputs: bool = False,
     num_items_in_batch: Any = None,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
-    """Mean negative log-likelihood of the tokens that have a label, as trl has it, with logits for no others.
+    """Mean negative log-likelihood of the tokens that have a label, as trl has it, with logits for hardly any others.
 
     Args:
         trainer: Unused.
@@ -241,12 +241,12 @@ def loss_of_replies(
         num_items_in_batch: Labels of the whole batch, of which these are a part.
     """
     labels = inputs["labels"]
-    first = int((labels != IGNORED).any(dim=0).nonzero()[0])
+    columns = (labels != IGNORED).any(dim=0).nonzero().flatten()
     asked = {name: value for name, value in inputs.items() if name != "labels"}
-    outputs = model(**asked, use_cache=False, logits_to_keep=labels.shape[1] - first + 1)
-    wanted = labels[:, first:].flatten()
+    outputs = model(**asked, use_cache=False, logits_to_keep=columns - 1)
+    wanted = labels[:, columns].flatten()
     loss = library("torch.nn.functional").cross_entropy(
-        outputs.logits[:, :-1].flatten(0, 1).float(), wanted, ignore_index=IGNORED, reduction="sum"
+        outputs.logits.flatten(0, 1).float(), wanted, ignore_index=IGNORED, reduction="sum"
     )
     loss = loss / ((wanted != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch)
     return (loss, outputs) if return_outputs else loss
