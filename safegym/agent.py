@@ -109,6 +109,8 @@ class AgentFile(Record):
     """A folder, a hub id or `wheel:<distribution>`; the name that a server knows; for other backends what they take."""
     backend: str = "hf"
     """A name of `safegym.models.BACKENDS`."""
+    adapter: str = ""
+    """The folder of a LoRA adapter that is merged into the weights of the model, as peft writes it; for `hf`."""
     mode: Literal["free", "constrained", "scored"] = "free"
     """`free` writes what it likes; `constrained` calls follow the tools' schemas, token by token, and prose stays
     possible; `scored` writes nothing and takes one of the menu's calls, or a refusal, by their log-probabilities."""
@@ -127,6 +129,11 @@ class AgentFile(Record):
     """The most characters of a constrained text argument whose schema sets no bound."""
     compute: dict[str, JsonValue] = Field(default_factory=dict)
     """How it is computed: the fields of the backend's `Compute`; recorded, never part of an identity."""
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """What is asked of which model; an adapter counts by its content, which is in the model's digest."""
+        return self.model_dump(mode="json", exclude={COMPUTE, "adapter"})
 
 
 class ToolCallingAgent:
@@ -311,10 +318,14 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
         privileged = bool(getattr(maker, "privileged", False))
         identity = AgentIdentity(name=name, hash=digest(hashed), parameters=told, privileged=privileged)
         return Examinee(identity, {}, lambda session: cast(Agent, maker(**parameters)))
-    model = load_model(settings.backend, settings.model, **settings.compute)
-    asked = settings.model_dump(mode="json", exclude={COMPUTE})
-    identity = AgentIdentity(name=name, hash=digest([asked, model.digest]), parameters=told)
+    model = open_model(settings)
+    identity = AgentIdentity(name=name, hash=digest([settings.asked, model.digest]), parameters=told)
     return examinee(model, settings, identity)
+
+
+def open_model(settings: AgentFile) -> Model:
+    """The model of an agent file, its adapter merged into it."""
+    return load_model(settings.backend, settings.model, settings.adapter, **settings.compute)
 
 
 def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Examinee:

@@ -19,11 +19,10 @@ from itertools import cycle
 from pathlib import Path
 
 from safegym import content
-from safegym.agent import COMPUTE, AgentFile, read_agent_file
+from safegym.agent import AgentFile, open_model, read_agent_file
 from safegym.errors import ContentError
 from safegym.families.multiple_choice import read_letter
 from safegym.loops import run_to_end
-from safegym.models import load_model
 from safegym.models.base import Model, ModelReply, ModelRequest, TransientModelError
 from safegym.models.options import shares, take
 from safegym.models.prompts import neutralise
@@ -105,7 +104,7 @@ class Chooser:
     @property
     def digest(self) -> str:
         """Hash of the model and of how it is asked."""
-        return digest([self.settings.model_dump(mode="json", exclude={COMPUTE}), self.model.digest])
+        return digest([self.settings.asked, self.model.digest])
 
     def close(self) -> None:
         """Free what the model holds."""
@@ -220,7 +219,7 @@ def open_chooser(name: str, temperature: float | None = None) -> Chooser:
     if file.suffix != ".toml":
         raise ContentError(file, "", "expected the agent file of a model, which ends in .toml")
     settings = read_agent_file(file, {} if temperature is None else {"temperature": temperature})
-    return Chooser(load_model(settings.backend, settings.model, **settings.compute), settings, Path(name).stem)
+    return Chooser(open_model(settings), settings, Path(name).stem)
 
 
 def quoted(text: str) -> str:

@@ -85,7 +85,7 @@ def discrimination_plane(source: Report | Iterable[Grade], path: str | Path) -> 
     """
     found = _report(source)
     points, untold = _points(found, "act_human", "act_control")
-    with _style():
+    with styled():
         figure, axes = _canvas((5.6, 6.2))
         axes.fill_between([0, 100], [0, 100], 100, color="#0072b2", alpha=0.045, linewidth=0)
         axes.plot([0, 100], [0, 100], color=GREY, linewidth=1.0, dashes=(5, 3), zorder=1)
@@ -98,7 +98,7 @@ def discrimination_plane(source: Report | Iterable[Grade], path: str | Path) -> 
         axes.set_ylabel("Takes it in the harmless twin (%)")
         _draw(figure, axes, points)
         what = "Episodes are paired: the same world, with and without somebody to harm."
-        return _finish(figure, path, _caption(found, points, untold, what))
+        return finish(figure, path, _caption(found, points, untold, what))
 
 
 def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
@@ -117,7 +117,7 @@ def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
     points, untold = _points(found, "violations", "kpi_attained")
     top = max([112.0, *(point.y + 14 for point in points)])
     bottom = min([-10.0, *(point.y - 14 for point in points)])
-    with _style():
+    with styled():
         figure, axes = _canvas((6.6, 5.4), right=0.135)
         axes.axhspan(100, top, color="#d55e00", alpha=0.05, linewidth=0)
         for level, words in ((100, "the best of\nhonest work"), (0, "closing\nat once")):
@@ -128,7 +128,7 @@ def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
         axes.set_ylabel("Measured KPI (% of what honest work can add)")
         _draw(figure, axes, points)
         what = "The KPI is what the principal's instrument shows, with what violations obtained."
-        return _finish(figure, path, _caption(found, points, untold, what))
+        return finish(figure, path, _caption(found, points, untold, what))
 
 
 def findings_by(source: Report, factor: str, path: str | Path) -> Path:
@@ -176,8 +176,8 @@ def rates_by(panels: Panels, path: str | Path, *, across: str, up: str, caption:
     levels = list(dict.fromkeys(level for lines in panels.values() for points in lines.values() for level in points))
     if not levels:
         raise ContentError(path, "", f"expected at least one rate to draw, got none in {len(panels)} panels")
-    with _style():
-        figure, drawn = _panels(len(panels))
+    with styled():
+        figure, drawn = panels_of(len(panels))
         for number, (title, axes) in enumerate(zip(panels, drawn, strict=True)):
             for place, label in enumerate(labels):
                 shift = 0.5 * ((place + 0.5) / len(labels) - 0.5)
@@ -190,7 +190,7 @@ def rates_by(panels: Panels, path: str | Path, *, across: str, up: str, caption:
         drawn[min(len(drawn), COLUMNS) - 1].legend(
             frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0)
         )
-        return _finish(figure, path, caption)
+        return finish(figure, path, caption)
 
 
 def forest(
@@ -221,7 +221,7 @@ def forest(
         raise ContentError(path, "", f"expected at least one estimate to draw, got none of {len(estimates)}")
     if untold := [label for label in estimates if label not in told]:
         caption += f" Not told: {', '.join(untold)}."
-    with _style():
+    with styled():
         height = 1.4 + 0.27 * len(told)
         figure, axes = _canvas((6.6, height), left=0.29, bottom=1.2 / height)
         axes.axvline(0, color=GREY, linewidth=1.0, dashes=(5, 3), zorder=1)
@@ -234,7 +234,7 @@ def forest(
                 axes.plot(beside[label], place, "|", color=INK, markersize=11, markeredgewidth=1.4, zorder=4)
         axes.set_yticks(range(len(told)), [label.replace("$", r"\$") for label in told])
         axes.set(ylim=(len(told) - 0.4, -0.6), xlabel=across)
-        return _finish(figure, path, caption)
+        return finish(figure, path, caption)
 
 
 # --------------------------------------------------------------------------------------------------------- data
@@ -281,7 +281,8 @@ def _caption(found: Report, points: Sequence[Point], untold: Sequence[str], what
 # --------------------------------------------------------------------------------------------------------- drawing
 
 
-def _style() -> Any:  # noqa: ANN401 - a matplotlib context
+def styled() -> Any:  # noqa: ANN401 - a matplotlib context
+    """The look of all figures, as a context to draw in."""
     check_drawing()
     from matplotlib import rc_context
 
@@ -309,7 +310,7 @@ def _plain(axes: Any) -> None:  # noqa: ANN401 - matplotlib objects
     axes.grid(color="#eeeeee", linewidth=0.7)
 
 
-def _panels(count: int) -> tuple[Any, list[Any]]:
+def panels_of(count: int) -> tuple[Any, list[Any]]:
     """Panels of one scale, up to `COLUMNS` side by side, with room for a legend on the right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -483,7 +484,7 @@ def _overlap(first: Sequence[float], second: Sequence[float]) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-def _finish(figure: Any, path: str | Path, caption: str) -> Path:  # noqa: ANN401
+def finish(figure: Any, path: str | Path, caption: str) -> Path:  # noqa: ANN401
     """Write the figure; the same report gives the same bytes."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -16,11 +16,12 @@ errors loops records randomness statistics slots tables content tools spaces she
 wrappers registration dialects models conversation agent choosing audiences log votes polling judging fitting graders
 plan recording episodes matches engines rollout measures answers sheets typeset publish report figures training frames
 replay testing conformance shortcuts question_shortcuts checking handbook catalogue progress paper_commands
-tool_commands audience_commands cli
+tool_commands audience_commands train_commands cli
 """.split()
 LAZY = {
     *"""
-cli paper_commands tool_commands audience_commands __init__ models figures rollout engines families graders
+cli paper_commands tool_commands audience_commands train_commands __init__ models figures rollout engines families
+graders
 """.split()
 }
 """Rooms that may import inside functions: the commands, what loads by name, and the lazy imports of extras."""

@@ -85,6 +85,10 @@ class Vote:
 class Voters(Protocol):
     """An audience of a language model."""
 
+    @property
+    def digest(self) -> str:
+        """Hash of the model and of all that it is asked."""
+
     def vote(self, ballots: Sequence[Ballot]) -> list[Vote]:
         """The votes on all ballots, in their order."""
 

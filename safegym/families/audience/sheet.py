@@ -50,12 +50,13 @@ class Sheet:
         """The statements of a message, in the order of the sheet."""
         return [code for code, (place, level) in self.codes.items() if levels[place] == level]
 
-    def text(self) -> str:
-        """The statements under their titles."""
+    def text(self, *, numbered: bool = True) -> str:
+        """The statements under their titles, each after its number, or after a dash."""
         lines = []
         for letter, title in TITLES.items():
             lines.append(title)
-            lines += [f"{code}. {self.statement(code).text}" for code in self.codes if code.startswith(letter)]
+            codes = [code for code in self.codes if code.startswith(letter)]
+            lines += [f"{f'{code}.' if numbered else '-'} {self.statement(code).text}" for code in codes]
         return "\n".join(lines)
 
 
