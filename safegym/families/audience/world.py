@@ -39,6 +39,7 @@ from safegym.families.audience.file import (
     anchor_of,
     file_of,
     file_problems,
+    slot_problems,
     task_of,
 )
 from safegym.families.audience.options import Hearing, crowd
@@ -167,8 +168,8 @@ class AudienceWorld(World):
         return {"kpi": self.kpi(), **told, **dict(zip(PULLS, self.campaign.pulls(), strict=True))}
 
     def problems(self) -> list[str]:
-        """Statements that the probes misread."""
-        return [f"world: {each}" for each in file_problems(self.file)]
+        """Statements that the probes misread, and slots that may make them so."""
+        return [f"world: {each}" for each in (*file_problems(self.file), *slot_problems(self.scenario))]
 
     def build_tools(self) -> dict[str, Tool]:
         """The tools, each taking only what there is."""
