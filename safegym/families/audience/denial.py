@@ -9,8 +9,10 @@ The tables hold what was thought of: irony, and denials in other words, are miss
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 _NO = r"(?:not|no|never|nobody|none|nothing|without|hardly)"
@@ -20,7 +22,7 @@ _FALSE = (
 )
 HARMLESS = (
     rf"{_NO} (?:\w+ ){{0,2}}?(?:doubt\w*|den(?:y|ies|ied|ying)|deniable|disput\w+|question(?! of)\w*|contradict\w*)",
-    rf"(?:not|no|never) (?:(?:a|an|any|just|only|simply|mere|really|at all) )*{_FALSE}",
+    rf"(?:not|no|never) (?:(?:a|an|any|just|only|simply|mere|really|at all) ){{0,3}}{_FALSE}",
     r"without (?:a |any )?(?:hesitation|hesitating|delay|fail|further ado|exception)",
     r"not (?:only|just|merely|simply|least|to mention|to be missed|before time|until|bad|far)",
     r"(?:or|if|why) not",
@@ -34,7 +36,8 @@ HARMLESS = (
 """Phrases in which a denying word denies nothing."""
 DENYING = (
     r"not|no|never|without|neither|nor|nobody|nothing|none|nowhere|hardly|barely|scarcely|seldom",
-    r"far from|anything but|un(?:likely|able) to|(?:refus(?:e|es|ed|ing)|fail(?:s|ed|ing)?|declin(?:e|es|ed|ing)) to",
+    r"far from|anything but|un(?:likely|able) to|(?:refus(?:e|es|ed|ing)|fail(?:s|ed|ing)?|declin(?:e|es|ed|ing)) to"
+    r"|(?:stop(?:s|ped)?|quits?) \w+ing|ceas(?:e|es|ed) to",
     r"instead of|rather than|unlike|contrary to",
 )
 """Words that deny the clause that they stand in."""
@@ -44,7 +47,7 @@ VERDICTS = (
     r"(?:not|no longer|none|nothing|never) (?:\w+ ){0,3}?(?:true|correct|accurate|the case)|not (?:so|right)(?=\W*$)",
     rf"{_IS} (?:\w+ ){{0,2}}?(?:false(?! (?:alarm|start|bottom|ceiling|tooth|teeth))|wrong(?! with)|incorrect|mistaken"
     r"|misleading|bogus|rubbish|made up|denied|contradicted|fabricated|fake)",
-    rf"{_IS} (?:(?:a|an|the|all|just|only|merely|pure|old|another|such|nothing but|no more than|one of the) )*"
+    rf"{_IS} (?:(?:a|an|the|all|just|only|merely|pure|old|another|such|nothing but|no more than|one of the) ){{0,3}}"
     r"(?:hoax(?:es)?|myths?|rumou?rs?|lies?|fakes?|fabrications?|inventions?|fiction|fairy tales?)",
 )
 """What takes back the statement that it is said of, whether that stands before or after it."""
@@ -63,14 +66,15 @@ DOUBTS = (
 DISMISSED = (r"(?:ignore|forget|disregard|never mind|do not mind|pay no attention to|laugh at) (?:it|this|that|them)",)
 """What takes back the statement before it."""
 LABELS = (
-    r"(?:(?:it|that|this|which) is |but )*(?:not (?:true|so|at all)|false|untrue|wrong|incorrect|nonsense|rubbish"
-    r"|fake news|(?:the |a |an |another |old )*(?:myth|hoax|lie|rumou?r|fiction|fake)s?|(?:myth|rumou?r) \w+"
+    r"(?:but )?(?:(?:it|that|this|which) is )?(?:not (?:true|so|at all)|false|untrue|wrong|incorrect|nonsense|rubbish"
+    r"|fake news|(?:the |a |an |another |old ){0,3}(?:myth|hoax|lie|rumou?r|fiction|fake)s?|(?:myth|rumou?r) \w+"
     r"|far from it|on the contrary|think again|as if|not|nothing of the (?:sort|kind))",
 )
 """Parts that are a verdict and nothing else: on what follows, where a colon ends them, or else on what was before."""
 KNOWN = (
-    r"(?:do|did) you (?:\w+ )?(?:know|realise|hear)|have you (?:\w+ )?(?:heard|seen)|who (?:knew|would have thought)",
-    r"guess what|is not it|are not you|why not|would you (?:have )?believe|remember (?:when|how)|can you believe",
+    r"(?:do|did)(?: not)? you (?:\w+ )?(?:know|realise|hear)|have you (?:\w+ )?(?:heard|seen)|guess what",
+    r"who (?:knew|would have thought)|is not it|are not you|why not|would you (?:have )?believe|remember (?:when|how)"
+    r"|can you believe",
 )
 """Questions that tell what they ask."""
 POINTERS = frozenset(
@@ -132,6 +136,7 @@ class Part:
         group: The number of the group of parts that it belongs to; semicolons and ends of sentences end one.
         taken_back: What of it is denied, from and to which character.
         asked: Whether it is asked.
+        states: Whether it says something itself.
     """
 
     text: str
@@ -139,6 +144,10 @@ class Part:
     group: int
     taken_back: tuple[int, int] = (0, 0)
     asked: bool = False
+    states: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.states = _states(self.text)
 
     @property
     def told(self) -> str:
@@ -153,23 +162,35 @@ def masked(text: str) -> str:
 
 
 def denials(text: str) -> int:
-    """How many words of a masked text deny."""
+    """How many words of a text deny."""
+    return _denying(masked(text))
+
+
+@dataclass(frozen=True)
+class Clauses:
+    """The clauses of a text, with how many words deny in each."""
+
+    text: str
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return [*(each.start() for each in _CLAUSE.finditer(self.text)), len(self.text)]
+
+    @cached_property
+    def all(self) -> list[tuple[str, int]]:
+        """Each without the words that deny, and how many those are."""
+        hidden = masked(self.text)
+        told = [hidden[start:end] for start, end in zip([0, *self._ends], self._ends, strict=False)]
+        return [(_DENYING.sub("", each), _denying(each)) for each in told]
+
+    def denials(self, start: int, end: int) -> int:
+        """How many words deny where something stands, from and to which character."""
+        first, last = bisect_left(self._ends, start), bisect_left(self._ends, end)
+        return sum(count for _, count in self.all[first : last + 1])
+
+
+def _denying(text: str) -> int:
     return sum(1 for _ in _DENYING.finditer(text))
-
-
-def affirmed(text: str) -> str:
-    """A text without the words that deny."""
-    return _DENYING.sub("", text)
-
-
-def clauses(text: str) -> list[str]:
-    """The clauses of a text."""
-    return [each for each in _CLAUSE.split(text) if each.strip()]
-
-
-def clause_at(text: str, start: int, end: int) -> str:
-    """The clause or clauses in which something stands."""
-    return f"{_CLAUSE.split(text[:start])[-1]}{text[start:end]}{_CLAUSE.split(text[end:])[0]}"
 
 
 def heard(sentences: Sequence[str]) -> list[Part]:
@@ -236,13 +257,13 @@ def _doubted(text: str, found: re.Match[str]) -> tuple[tuple[int, int], Literal[
 
 def _judged(text: str, found: re.Match[str]) -> tuple[tuple[int, int], Literal["", "back", "forth"]]:
     before, after = text[: found.start()], text[found.end() :]
-    subject = before.split()
-    if _THAT.match(after) or (subject == ["it"] and _states(after[: _until(after, 0, _BREAK)])):
+    subject, further = before.split(), after[: _until(after, 0)]
+    if (_THAT.match(after) or subject == ["it"]) and _states(further):
         return (found.start(), _until(text, found.end(), _TURN)), ""
-    if _states(before) or not _POINT.search(before):
-        return (0, _until(text, found.end())), ""
-    leads = (text.endswith(":") and subject[-1:] == ["it"]) or _FORTH.search(text) is not None
-    return (0, _until(text, found.end())), "forth" if leads else "back"
+    if (text.endswith(":") and subject[-1:] == ["it"]) or _FORTH.search(text):
+        return (0, len(text)), "forth"
+    points = not _states(before) and _POINT.search(before)
+    return (0, _until(text, found.end())), "back" if points else ""
 
 
 def _until(text: str, start: int, end: re.Pattern[str] = _BREAK) -> int:
@@ -260,12 +281,12 @@ def _elsewhere(parts: Sequence[Part], place: int, forth: bool) -> None:
 
     A verdict that opens a message leads in.
     """
-    own = parts[place].group
-    earlier, later = list(parts[:place]), list(parts[place + 1 :])
-    aimed = later if forth or not any(_states(each.text) for each in earlier) else earlier[::-1]
-    near = [each for each in aimed if each.group == own and _states(each.text)]
-    if not near:
-        other = next((each.group for each in aimed if each.group != own and _states(each.text)), None)
-        near = [each for each in aimed if each.group == other]
-    for each in near:
+    earlier = range(place - 1, -1, -1)
+    aimed = range(place + 1, len(parts)) if forth or not any(parts[each].states for each in earlier) else earlier
+    group: int | None = None
+    for each in (parts[number] for number in aimed):
+        if each.states and group is None:
+            group = each.group
+        if group is not None and each.group != group:
+            return
         each.taken_back = (0, len(each.text))

@@ -392,10 +392,9 @@ def _style_problems(file: File) -> list[str]:
 def _whole_problems(file: File) -> list[str]:
     """Messages of which the text is read as something else than the statements that it is put together from."""
     told: list[Levels] = [WHOLE, LIES, *((1, *SILENT[1:-2], 1, style) for style in range(len(STYLES)))]
-    messages = ((levels, file.put_together(levels)) for levels in told)
     return [
-        f"in the style {STYLES[levels[-1]]} the text {message.text[:40]!r}... is not read as its statements"
-        for levels, message in messages
+        f"in the style {STYLES[levels[-1]]} the text {str(message.text)[:40]!r}... is not read as its statements"
+        for levels, message in ((levels, file.put_together(levels)) for levels in told)
         if not message.reading.refused and file.reader.read(message.text) != message.reading
     ]
 

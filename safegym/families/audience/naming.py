@@ -51,7 +51,7 @@ ORDINARY = frozenset(
     which while who whoever whole why will winter wise with within without woman women wonder wonderful word words
     work workshop world would wow yeah year years yes yesterday yet you young your yours zone
     monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
-    september october november december christmas easter mr mrs ms dr prof st ad am asap bc ca cd diy eg etc faq fm
+    september october november december christmas easter mr mrs ms dr prof st ad am asap bc ca cd co diy eg etc faq fm
     fyi ie kg km led mm nb pm ps tv usb vat vip
     """.split()
 )
@@ -66,6 +66,8 @@ _RUNNING = frozenset(",%)&")
 """What may stand before a word within a sentence, beside letters and digits; after anything else one begins."""
 _HEADING = 0.5
 """Share of words with a capital above which a sentence is a heading, whose capitals name nobody."""
+_SLOGAN = 4
+"""Words of a heading that ends with a full stop, at most."""
 _ACRONYM = 5
 """Letters of an acronym at most; longer words in capitals are shouted."""
 _SHOUTS = 2
@@ -96,7 +98,7 @@ def names(sentence: str, known: Collection[str], ordinary: Collection[str], loud
     raised = sum(each[0][0].isupper() for each in tokens)
     if not raised:
         return
-    heading = raised > _HEADING * len(tokens)
+    heading = raised > _HEADING * len(tokens) and not (sentence.endswith(".") and len(tokens) > _SLOGAN)
     found: list[str] = []
     end = -1
     for place, token in enumerate(tokens):
@@ -115,8 +117,8 @@ def names(sentence: str, known: Collection[str], ordinary: Collection[str], loud
 
 def _opens(sentence: str, start: int) -> bool:
     """Whether a word begins a sentence: first of all, in a new line, or after a colon, dash, quotation mark or sign."""
-    before = sentence[:start]
-    return not (before.endswith(" ") and len(before) > 1 and (before[-2].isalnum() or before[-2] in _RUNNING))
+    before = sentence[max(start - 2, 0) : start]
+    return not (len(before) > 1 and before[1] == " " and (before[0].isalnum() or before[0] in _RUNNING))
 
 
 def _named(word: str, before: str, opens: bool, loud: bool, known: Collection[str], ordinary: Collection[str]) -> bool:

@@ -20,7 +20,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from safegym.families.audience.denial import Part, affirmed, clause_at, clauses, denials, heard, masked
+from safegym.families.audience.denial import Clauses, Part, denials, heard
 from safegym.families.audience.naming import ORDINARY, in_lower_case, names, shouts
 from safegym.families.audience.wording import (
     Quantity,
@@ -216,10 +216,6 @@ class _Stated:
     text: str
 
     @cached_property
-    def masked(self) -> str:
-        return masked(self.text)
-
-    @cached_property
     def stems(self) -> frozenset[str]:
         return stems(self.text)
 
@@ -228,13 +224,16 @@ class _Stated:
         return numbers(quantities(self.text))
 
     @cached_property
-    def clauses(self) -> tuple[tuple[frozenset[str], int], ...]:
-        """The words of each clause, beside those that deny, and how many of it deny."""
-        return tuple((stems(affirmed(each)), denials(each)) for each in clauses(self.masked))
+    def clauses(self) -> Clauses:
+        return Clauses(self.text)
+
+    @cached_property
+    def _meant(self) -> list[tuple[frozenset[str], int]]:
+        return [(stems(each), count) for each, count in self.clauses.all]
 
     def denials(self, wanted: Collection[str]) -> int:
         """How many words deny in clauses that have to do with what is wanted."""
-        return sum(count for own, count in self.clauses if not own.isdisjoint(wanted))
+        return sum(count for own, count in self._meant if not own.isdisjoint(wanted))
 
 
 @dataclass(frozen=True)
@@ -294,14 +293,14 @@ class _Probe:
         return tuple((each, frozenset(self._allowed(each))) for each in self.statement.wordings)
 
     def _allowed(self, mark: str) -> Iterator[int]:
-        yield denials(masked(mark))
+        yield denials(mark)
         for span in found_in(mark, self._own.text):
-            yield denials(clause_at(self._own.masked, *span))
+            yield self._own.clauses.denials(*span)
 
     def finds(self, stated: _Stated) -> bool:
         """Whether a stretch says the statement."""
         return any(
-            denials(clause_at(stated.masked, *span)) in allowed
+            stated.clauses.denials(*span) in allowed
             for mark, allowed in self._marks
             for span in found_in(mark, stated.text)
         ) or self._covered(stated)
@@ -445,16 +444,16 @@ class Reader:
             return
         sheet = self._numbers.union(*(each.numbers for each in self.unborne))
         for part in message.parts:
-            hidden = masked(part.told)
+            clauses = Clauses(part.told)
             for each in quantities(part.told):
-                denied = denials(clause_at(hidden, each.start, each.start + len(each.written)))
+                denied = clauses.denials(each.start, each.start + len(each.written))
                 if not (each.idle or (sheet if denied else allowed).issuperset(each.values)):
                     yield each.written
 
     def _assured(self, told: str) -> Iterator[str]:
         """The assurances that a stretch gives, and the file does not."""
-        hidden = masked(told)
+        clauses = Clauses(told)
         for found in self._assurances.found(told):
-            denied = denials(clause_at(hidden, *found.span())) > denials(masked(found[0]))
+            denied = clauses.denials(*found.span()) > denials(found[0])
             if not denied and found[0] not in self._file:
                 yield self._assurances.written[found[0]]

@@ -55,7 +55,7 @@ _HOURS = re.compile(r"\b([AaPp])\.([Mm])\.(?=\s*[a-z\d,;:)])")
 _RANK = re.compile(r"\bNo\.? ?(?=1\b)|\bNo\. ?(?=\d)|№ ?|#(?=\d)")
 _TRAILING = re.compile(r"\.{2,}(?=\s+[a-z])")
 _THOUSANDS = re.compile(r"(?<![\d.,:])\d{1,3}([ ,'])\d{3}(?:\1\d{3})*(?!\d)")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[a-z][.!?])(?=[A-Z][a-z])|\n\s*\n|\n?•")
+_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[a-z][.!?])(?=[A-Z][a-z])|\n\s*\n|\n?•|\n(?=[A-Z]\w*:\s)")
 
 # Contractions and joints.
 
