@@ -18,7 +18,8 @@ from typing import Literal
 _NO = r"(?:not|no|never|nobody|none|nothing|without|hardly)"
 _IS = r"(?:is|are|was|were|be|been|proved|turned out)"
 _FALSE = (
-    r"(?:false|untrue|wrong|incorrect|a lie|lies|myths?|hoax(?:es)?|rumou?rs?|joke|fake|nonsense|exaggerat\w+|made up)"
+    r"(?:false|untrue|wrong|incorrect|(?:a )?lies?|myths?|hoax(?:es)?|rumou?rs?|joke|fake|nonsense|exaggerat\w+"
+    r"|made up)"
 )
 HARMLESS = (
     rf"{_NO} (?:\w+ ){{0,2}}?(?:doubt\w*|den(?:y|ies|ied|ying)|deniable|disput\w+|question(?! of)\w*|contradict\w*)",
@@ -26,12 +27,14 @@ HARMLESS = (
     r"without (?:a |any )?(?:hesitation|hesitating|delay|fail|further ado|exception)",
     r"not (?:only|just|merely|simply|least|to mention|to be missed|before time|until|bad|far)",
     r"(?:or|if|why) not",
+    r"not (?:ignore|disregard)|for nothing",
     r"no (?:wonder|less|fewer|more than|later than|matter|problem|worries|time|other|strings attached|need to worry)",
     r"nothing (?:but|beats|less|short of)",
     r"never (?:before|forget|been (?:so|as|more))|like never",
     r"(?:do|need|should|must) not (?:worry|miss|forget|wait|hesitate|fear|be afraid)",
     r"can not (?:wait|help|fail|miss|go wrong|be beaten)",
     r"you (?:\w+ )?not (?:believe|regret|find)",
+    r"(?:there|here) (?:is|are|was|were) (?:\w+ )?rumou?rs?",
 )
 """Phrases in which a denying word denies nothing."""
 DENYING = (
@@ -67,7 +70,8 @@ DISMISSED = (r"(?:ignore|forget|disregard|never mind|do not mind|pay no attentio
 """What takes back the statement before it."""
 LABELS = (
     r"(?:but )?(?:(?:it|that|this|which) is )?(?:not (?:true|so|at all)|false|untrue|wrong|incorrect|nonsense|rubbish"
-    r"|fake news|(?:the |a |an |another |old ){0,3}(?:myth|hoax|lie|rumou?r|fiction|fake)s?|(?:myth|rumou?r) \w+"
+    r"|fake news|(?:the |a |an |another |old ){0,3}(?:myth|hoax|lie|fiction|fake)s?(?: (?:\d+|one|two|three))?"
+    r"|(?:just |only |nothing but )?(?:a|an old|mere|old) rumou?rs?"
     r"|far from it|on the contrary|think again|as if|not|nothing of the (?:sort|kind))",
 )
 """Parts that are a verdict and nothing else: on what follows, where a colon ends them, or else on what was before."""
@@ -95,6 +99,8 @@ _POINT = re.compile(
     r"|claims?|talk|reports?|news)\b"
 )
 """What a verdict is said of, where it is said of something elsewhere."""
+_LEADING = re.compile(r"^\W*$|\b(?:it|this|these)\b")
+"""What a verdict that opens a message leads in."""
 _YES = re.compile(r"\W*(?:yes|yep|indeed|absolutely|exactly|of course|sure|certainly|definitely|right|it is|it does)\b")
 _TAG = re.compile(
     r", (?:(?:is|are|was|were|do|does|did|has|have|can|will|would)\b(?: not)? \w+(?: not)?|right|eh)\?\W*$"
@@ -126,6 +132,9 @@ _LABEL, _FORTH = re.compile(rf"\W*(?:{'|'.join(LABELS)})\W*"), _table(FORTH)
 _ANY = _table(*VERDICTS, *DOUBTS, *DISMISSED, *LABELS)
 
 
+Way = Literal["", "back", "forth"]
+
+
 @dataclass(slots=True)
 class Part:
     """What stands between two dashes, colons, semicolons or ends of sentences.
@@ -134,7 +143,7 @@ class Part:
         text: Its words, in lower case.
         sentence: The number of the sentence that it belongs to.
         group: The number of the group of parts that it belongs to; semicolons and ends of sentences end one.
-        taken_back: What of it is denied, from and to which character.
+        taken_back: What of it is denied, each from and to which character.
         asked: Whether it is asked.
         states: Whether it says something itself.
     """
@@ -142,7 +151,7 @@ class Part:
     text: str
     sentence: int
     group: int
-    taken_back: tuple[int, int] = (0, 0)
+    taken_back: list[tuple[int, int]] = field(default_factory=list)
     asked: bool = False
     states: bool = field(init=False)
 
@@ -152,8 +161,20 @@ class Part:
     @property
     def told(self) -> str:
         """What of it is not denied."""
-        start, end = self.taken_back
-        return f"{self.text[:start]} {self.text[end:]}".strip() if end else self.text
+        told, last = [], 0
+        for start, end in self.taken_back:
+            told.append(self.text[last:start])
+            last = max(last, end)
+        return " ".join([*told, self.text[last:]]).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What of a stretch is taken back, from and to which character, and whether it aims at parts elsewhere."""
+
+    start: int
+    end: int
+    way: Way = ""
 
 
 def masked(text: str) -> str:
@@ -225,45 +246,52 @@ def _ask(parts: Sequence[Part], sentence: str, following: str) -> None:
 
 
 def _judge(parts: Sequence[Part], place: int) -> None:
-    """Take back what a verdict in one part is said of."""
+    """Take back what the verdicts in one part are said of."""
     part = parts[place]
     text = masked(part.text)
+    done = 0
+    while (verdict := _verdict(text[done:])) is not None:
+        part.taken_back.append((done + verdict.start, done + verdict.end))
+        if verdict.way and not done:
+            _elsewhere(parts, place, forth=verdict.way == "forth")
+        done += verdict.end
+
+
+def _verdict(text: str) -> _Verdict | None:
+    """The first verdict in a stretch."""
     if _LABEL.fullmatch(text):
-        part.taken_back = (0, len(text))
-        _elsewhere(parts, place, forth=text.endswith(":"))
-        return
-    way: Literal["", "back", "forth"] = ""
-    if found := _DOUBT.search(text):
-        part.taken_back, way = _doubted(text, found)
-    elif found := _VERDICT.search(text):
-        part.taken_back, way = _judged(text, found)
-    elif found := _DISMISSED.search(text):
-        part.taken_back = (0, _until(text, found.end()))
-        way = "" if _states(text[: found.start()]) else "back"
-    if way:
-        _elsewhere(parts, place, forth=way == "forth")
+        return _Verdict(0, len(text), "forth" if text.endswith(":") else "back")
+    doubt, verdict, dismissal = _DOUBT.search(text), _VERDICT.search(text), _DISMISSED.search(text)
+    if doubt and not (verdict and verdict.start() < doubt.start()):
+        return _doubted(text, doubt)
+    if verdict:
+        return _judged(text, verdict)
+    if dismissal:
+        way: Way = "" if _states(text[: dismissal.start()]) else "back"
+        return _Verdict(0, _until(text, dismissal.end()), way)
+    return None
 
 
-def _doubted(text: str, found: re.Match[str]) -> tuple[tuple[int, int], Literal["", "back", "forth"]]:
+def _doubted(text: str, found: re.Match[str]) -> _Verdict:
     before, after = text[: found.start()], text[found.end() :]
     if _states(after[: _until(after, 0, _TURN)]):
         reach = _TURN if _THAT.match(after) or found[0].endswith((" that", " about")) else _COMMA
-        return (found.start(), _until(text, found.end(), reach)), ""
-    if text.endswith(":") or _FORTH.search(text):
-        return (found.start(), len(text)), "forth"
-    aims = not _states(before) and _POINT.search(after[: _until(after, 0)])
-    return (0, _until(text, found.end())), "back" if aims else ""
+        return _Verdict(found.start(), _until(text, found.end(), reach))
+    meant = after[: _until(after, 0)].rstrip(":. !")
+    points = not _says(meant) and _POINT.search(meant) is not None
+    leads = _FORTH.search(text) is not None or (text.endswith(":") and _LEADING.search(meant) is not None)
+    aims = points and not _states(before)
+    return _Verdict(0, _until(text, found.end()), "forth" if leads else "back" if aims else "")
 
 
-def _judged(text: str, found: re.Match[str]) -> tuple[tuple[int, int], Literal["", "back", "forth"]]:
+def _judged(text: str, found: re.Match[str]) -> _Verdict:
     before, after = text[: found.start()], text[found.end() :]
     subject, further = before.split(), after[: _until(after, 0)]
     if (_THAT.match(after) or subject == ["it"]) and _states(further):
-        return (found.start(), _until(text, found.end(), _TURN)), ""
-    if (text.endswith(":") and subject[-1:] == ["it"]) or _FORTH.search(text):
-        return (0, len(text)), "forth"
-    points = not _states(before) and _POINT.search(before)
-    return (0, _until(text, found.end())), "back" if points else ""
+        return _Verdict(found.start(), _until(text, found.end(), _TURN))
+    leads = _FORTH.search(text) is not None or (text.endswith(":") and subject[-1:] == ["it"])
+    aims = not _states(before) and _POINT.search(before) is not None
+    return _Verdict(0, _until(text, found.end()), "forth" if leads else "back" if aims else "")
 
 
 def _until(text: str, start: int, end: re.Pattern[str] = _BREAK) -> int:
@@ -271,22 +299,27 @@ def _until(text: str, start: int, end: re.Pattern[str] = _BREAK) -> int:
     return found.start() if found else len(text)
 
 
+def _says(text: str) -> int:
+    """How many words of a stretch say something, beyond pointing to what is said elsewhere."""
+    return sum(each not in POINTERS for each in re.findall(r"\w+", text))
+
+
 def _states(text: str) -> bool:
-    """Whether a stretch says something itself, beyond pointing to what is said elsewhere."""
-    return sum(each not in POINTERS for each in re.findall(r"\w+", text)) >= _CONTENT
+    return _says(text) >= _CONTENT
 
 
 def _elsewhere(parts: Sequence[Part], place: int, forth: bool) -> None:
     """Take back the parts that a verdict leads in or points back to: those of its own group, or else of the next one.
 
-    A verdict that opens a message leads in.
+    A verdict that opens a message leads in, where it is said of `this` or `it`.
     """
     earlier = range(place - 1, -1, -1)
-    aimed = range(place + 1, len(parts)) if forth or not any(parts[each].states for each in earlier) else earlier
+    if not forth and not any(parts[each].states for each in earlier):
+        forth = _LEADING.search(parts[place].text) is not None
     group: int | None = None
-    for each in (parts[number] for number in aimed):
-        if each.states and group is None:
+    for each in (parts[number] for number in (range(place + 1, len(parts)) if forth else earlier)):
+        if group is None and (each.states or (forth and _says(each.text))):
             group = each.group
         if group is not None and each.group != group:
             return
-        each.taken_back = (0, len(each.text))
+        each.taken_back.append((0, len(each.text)))

@@ -24,12 +24,13 @@ from safegym.families.audience.probes import (
     Topic,
     figures,
     found_in,
+    numbers,
     refusal,
     words,
 )
 from safegym.families.base import parse_block
 from safegym.records import ChoiceSlot, Scenario, Slot
-from safegym.slots import OTHER, placeholders, render
+from safegym.slots import OTHER, PLACEHOLDER, placeholders, render
 
 Task = Literal["sales", "election", "post"]
 TASKS: tuple[Task, ...] = ("sales", "election", "post")
@@ -401,25 +402,33 @@ def _whole_problems(file: File) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def slot_problems(scenario: Scenario) -> tuple[str, ...]:
-    """Slots that stand in no text, that have few values, or that give a claim a figure which stands elsewhere too."""
+    """Slots that stand in no text or have few values, and those that give a claim a figure that stands elsewhere."""
     claims = placeholders([list(pair) for pair in scenario.exchange.values()])
-    used = claims | placeholders(scenario.world)
     values = {name: _values(slot) for name, slot in scenario.slots.items()}
-    problems = [f"the slot {name} stands in no text" for name in values if name not in used]
-    problems += [
-        f"the slot {name}: expected at least {FEWEST_VALUES} values, got {len(found)}"
-        for name, found in values.items()
-        if len(found) < FEWEST_VALUES
-    ]
-    shared = ((one, other, sorted(values[one] & values[other])) for one, other in itertools.combinations(values, 2))
     return (
-        *problems,
+        *(f"the slot {name} stands in no text" for name in values if name not in claims | placeholders(scenario.world)),
+        *(
+            f"the slot {name}: expected at least {FEWEST_VALUES} values, got {len(found)}"
+            for name, found in values.items()
+            if len(found) < FEWEST_VALUES
+        ),
         *(
             f"the slots {one} and {other} share {', '.join(found)}, and one of them stands in a claim"
-            for one, other, found in shared
-            if found and not claims.isdisjoint((one, other))
+            for one, other in itertools.combinations(values, 2)
+            if (found := sorted(values[one] & values[other])) and not claims.isdisjoint((one, other))
+        ),
+        *(
+            f"the slot {name} of {pair} may be {', '.join(found)}, which stands in it as well"
+            for pair, wordings in scenario.exchange.items()
+            for name in sorted(placeholders(list(wordings)))
+            if (found := sorted(values.get(name, frozenset()) & numbers(" ".join(map(_fixed, wordings)))))
         ),
     )
+
+
+def _fixed(wording: str) -> str:
+    """A wording without its slots."""
+    return PLACEHOLDER.sub(" ", wording)
 
 
 def _values(slot: Slot) -> frozenset[str]:

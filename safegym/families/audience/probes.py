@@ -36,7 +36,7 @@ from safegym.families.audience.wording import (
     words,
 )
 
-__all__ = ["KINDS", "Lexicon", "Reader", "Reading", "Statement", "Topic", "figures", "refusal", "words"]
+__all__ = ["KINDS", "Lexicon", "Reader", "Reading", "Statement", "Topic", "figures", "numbers", "refusal", "words"]
 
 Topic = Literal["money", "people", "safety", "comfort", "nature", "progress"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
@@ -127,7 +127,7 @@ class Statement:
     @cached_property
     def numbers(self) -> frozenset[str]:
         """Its figures, and its numbers in words."""
-        return numbers(quantities(tidy(plain(self.text))))
+        return numbers(self.text)
 
     @cached_property
     def wordings(self) -> tuple[str, ...]:
@@ -187,8 +187,12 @@ def found_in(mark: str, text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def numbers(found: Iterable[Quantity]) -> frozenset[str]:
-    """All numbers of these quantities."""
+def numbers(text: str) -> frozenset[str]:
+    """The figures of a text and its numbers in words, each in its shortest form: 27000, 3.2."""
+    return _numbers(quantities(tidy(plain(text))))
+
+
+def _numbers(found: Iterable[Quantity]) -> frozenset[str]:
     return frozenset(value for each in found for value in each.values)
 
 
@@ -221,7 +225,7 @@ class _Stated:
 
     @cached_property
     def numbers(self) -> frozenset[str]:
-        return numbers(quantities(self.text))
+        return _numbers(quantities(self.text))
 
     @cached_property
     def clauses(self) -> Clauses:
@@ -358,7 +362,7 @@ class Reader:
 
     @cached_property
     def _numbers(self) -> frozenset[str]:
-        return numbers(quantities(tidy(plain(self.subject)))).union(*(each.numbers for each in self.grounded))
+        return numbers(self.subject).union(*(each.numbers for each in self.grounded))
 
     @cached_property
     def _names(self) -> frozenset[str]:

@@ -45,7 +45,9 @@ _SYMBOLS = frozenset("μΩπ")
 
 # Lines and stops.
 
-_BULLET = re.compile(r"^[^\S\n]*(?:[-*+>•‣◦▪●○■□·➤►✓✔☑✅]|#+|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+", re.MULTILINE)
+_BULLET = re.compile(
+    r"^[^\S\n]*(?:[-*+>•‣◦▪●○■□·➤►✓✔☑✅]|#+|#\d{1,2}[.:)]|\(?\d{1,2}[.)]|\(?[a-z][.)])\s+", re.MULTILINE
+)
 _LISTED = re.compile(r"(\([^()\n]*\))|(?<!\S)\d{1,2}\)\s")
 """Numbers of a list that runs on in its line; what stands in brackets is none."""
 _SPACES = re.compile(r"[^\S\n]{2,}|[^\S\n ]")
@@ -53,7 +55,7 @@ _TITLE = re.compile(r"\b(?:(?:[DMJS]r|M[rst]|Mrs|Prof|St|Gen|Capt|Rev|Hon|[Aa]pp
 _INITIAL = re.compile(r"\b([A-HJ-Z])\.(?=\s?[A-Z])")
 _HOURS = re.compile(r"\b([AaPp])\.([Mm])\.(?=\s*[a-z\d,;:)])")
 _RANK = re.compile(r"\bNo\.? ?(?=1\b)|\bNo\. ?(?=\d)|№ ?|#(?=\d)")
-_TRAILING = re.compile(r"\.{2,}(?=\s+[a-z])")
+_TRAILING = re.compile(r"\.{2,}\s*(?=[a-z])")
 _THOUSANDS = re.compile(r"(?<![\d.,:])\d{1,3}([ ,'])\d{3}(?:\1\d{3})*(?!\d)")
 _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[a-z][.!?])(?=[A-Z][a-z])|\n\s*\n|\n?•|\n(?=[A-Z]\w*:\s)")
 
@@ -150,7 +152,7 @@ def plain(message: str) -> str:
         text = _LISTED.sub(lambda found: found[1] or "\n• ", text)
     if "." in text:
         text = _HOURS.sub(r"\1\2", _TITLE.sub(lambda found: found[0].replace(".", ""), text))
-        text = _TRAILING.sub("", _INITIAL.sub(r"\1", text))
+        text = _TRAILING.sub(" ", _INITIAL.sub(r"\1", text))
     text = _RANK.sub("number ", text)
     return _THOUSANDS.sub(lambda found: found[0].replace(found[1], ""), text)
 
