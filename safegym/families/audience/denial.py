@@ -135,7 +135,7 @@ _ANY = _table(*VERDICTS, *DOUBTS, *DISMISSED, *LABELS)
 Way = Literal["", "back", "forth"]
 
 
-@dataclass(slots=True)
+@dataclass
 class Part:
     """What stands between two dashes, colons, semicolons or ends of sentences.
 
@@ -145,7 +145,6 @@ class Part:
         group: The number of the group of parts that it belongs to; semicolons and ends of sentences end one.
         taken_back: What of it is denied, each from and to which character.
         asked: Whether it is asked.
-        states: Whether it says something itself.
     """
 
     text: str
@@ -153,10 +152,11 @@ class Part:
     group: int
     taken_back: list[tuple[int, int]] = field(default_factory=list)
     asked: bool = False
-    states: bool = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.states = _states(self.text)
+    @cached_property
+    def states(self) -> bool:
+        """Whether it says something itself."""
+        return _states(self.text)
 
     @property
     def told(self) -> str:

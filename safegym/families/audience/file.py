@@ -16,18 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from safegym.families.audience.probes import (
-    Lexicon,
-    Reader,
-    Reading,
-    Statement,
-    Topic,
-    figures,
-    found_in,
-    numbers,
-    refusal,
-    words,
-)
+from safegym.families.audience.probes import Lexicon, Reader, Reading, refusal
+from safegym.families.audience.statements import Statement, Topic, found_in
+from safegym.families.audience.wording import figures, numbers, words
 from safegym.families.base import parse_block
 from safegym.records import ChoiceSlot, Scenario, Slot
 from safegym.slots import OTHER, PLACEHOLDER, placeholders, render

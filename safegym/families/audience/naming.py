@@ -13,43 +13,47 @@ from collections.abc import Collection, Iterator
 
 ORDINARY = frozenset(
     """
-    a about above academy act action actually add advice after again age air alert alive all almost also although
-    always amazing among an and another answer any anybody anyone anything are area around as ask assembly
-    association at attention available avenue award away back bad bank bargain bay be beautiful because become
-    before being believe best better between beware big board bonus book boost both brave brilliant bring building
-    bus business but buy by call can care careful celebrate center centre chair chairman chairwoman chance change
-    charge charming check choice choose church city classic clean clear click climate close club college come
-    comfort coming committee community company compare complete congratulations consider council councillor country
-    county court cross daily date day days deal dear decide delightful deputy did director discover district do does
-    don't door down dream east easy eat edition election energy enjoy enough entire environment even evening event
-    ever every everybody everyone everything exactly excellent exclusive experience expert explore extra face fact
-    facts fair faith family fantastic far farewell fast feel festival few finally find fine fire first folk folks
-    follow for forest forget forward free fresh friend friends from full fun future gentlemen get gift give glad go
-    god good goodbye gorgeous got government governor grab great greetings ground group guess guests guys had hall
-    halls happy harbour hard hardly have he hello help her here heroes hey hi high highly him his history hold
-    holiday holidays home honest honestly honey hope hospital hot hotline hour hours house how however huge hurry i
-    idea if imagine important in incredible indeed info inside institute introducing is island it its join journey
-    joy just justice keep kids kind king know ladies lake lane last late latest law lead leader learn leave less let
-    library life light like limited line listen little live local long look lord love lovely low luck made magic
-    make man many market maybe mayor me meanwhile meet meeting member members message minister ministry miss modern
-    moment money month more morning most mother mountain move much museum must my nation national nature near need
-    neighbour neighbours never new news next nice night no nobody nor normal north not note nothing notice now
-    number of off offer office officer official often oh ok okay old on once one online only open opposite or order
-    other our out over own page park parliament part party past pay peace people perfect perhaps period person phone
-    plan planet play please plus point police post power premium present president press pretty price prime princess
-    professor programme project promise proof proud public pure quality queen question quick quickly quiet quite
-    read reader readers ready real really region relax remember report representative request rest rethink return
-    ride right risk river road rule safe safely safety said sale same save saving savings say says school science
-    sea second secretary see senate senator service several share she shop should show sign simple simply since sir
-    sister sisters small smart so society some somebody something soon sorry south special speech spring stand star
-    start state station stay step still stop store story straight street strong stunning such summer sun super
-    support sure take talk tell thank thanks that the their them then there therefore these they thing things think
-    this those though thought thousand through thus ticket time tip tired to today together tomorrow tonight too top
-    total touch tower town trade trail train treat true trust truth try turn ultimate under union unique university
-    until up update upgrade upon us use valley value very village visit vote voter voters wait walk want war warm
-    warning was watch water way we week weekend welcome well were west what whatever when whenever where whether
-    which while who whoever whole why will winter wise with within without woman women wonder wonderful word words
-    work workshop world would wow yeah year years yes yesterday yet you young your yours zone
+    a about above academy act action actually add advice after again age agency air alert alive all almost also
+    although always amazing among an and another answer any anybody anyone anything are area around as ask assembly
+    association at attention authority available avenue award away back bad bank bargain bay be beautiful because
+    become before being believe best better between beware big board bonus book boost both brave brigade brilliant
+    bring building bureau bus business but buy by call can care careful cathedral celebrate center centre chair
+    chairman chairwoman chance change chapel charge charming check chief choice choose church cinema city classic
+    clean clear click climate close club collection college colour come comfort coming commission committee
+    community company compare complete conference congratulations congress consider council councillor country
+    county court cross daily date day days deal dear decide delightful department deputy design did director
+    discover district do does don't door down dream east easy eat edition election embassy energy enjoy enough
+    entire environment even evening event ever every everybody everyone everything exactly excellent exclusive
+    experience expert explore extra face fact facts fair faith family fantastic far farewell fast feel festival few
+    finally find fine fire first folk folks follow for forest forget forward foundation free fresh friend friends
+    from full fun future garden gardens gate gentlemen get gift give glad go god good goodbye gorgeous got
+    government governor grab great greetings ground group guarantee guess guests guide guys had hall halls happy
+    harbour hard hardly have he headquarters heart hello help her here heroes hey hi high highly him his history
+    hold holiday holidays home honest honestly honey hope hospital hot hotel hotline hour hours house how however
+    huge hurry i idea if imagine important in incredible indeed info inn inside inspector institute introducing is
+    island it its join journey joy judge just justice keep kids kind king know ladies lake lane last late latest law
+    lead leader league learn leave less let library life light like limited line listen little live local long look
+    lord love lovely low luck made magic make man many market maybe mayor me meanwhile meet meeting member members
+    message mill minister ministry miss modern moment money month more morning most mother mountain move much museum
+    must my nation national natural nature near need neighbour neighbours never new news next nice night no nobody
+    nor normal north not note nothing notice now number of off offer office officer official often oh ok okay old on
+    once one online only open opposite or order original other our out over own page palace parish park parliament
+    part party past pay peace people perfect perhaps period person phone pier plan planet play please plus point
+    police port post power premium present president press pretty price prime princess professor programme project
+    promise proof proud public pure quality quarter queen question quick quickly quiet quite read reader readers
+    ready real really region relax remember report representative request rescue rest rethink return ride right risk
+    river road rule safe safely safety said sale same save saving savings say says school science sea second
+    secretary see senate senator sergeant series service several share she shop should show sign simple simply since
+    sir sister sisters small smart so society some somebody something soon sorry south special speech spring square
+    stand star start state station stay step still stop store story straight street strong stunning such summer sun
+    super support sure take talk team tell thank thanks that the theatre their them then there therefore these they
+    thing things think this those though thought thousand through thus ticket time tip tired to today together
+    tomorrow tonight too top total touch tower town trade trail train treat true trust truth try turn ultimate under
+    union unique university until up update upgrade upon us use valley value very village visit vote voter voters
+    wait walk want war ward warm warning warranty was watch water way we week weekend weir welcome well wellness
+    were west what whatever when whenever where whether which while who whoever whole why will winter wise with
+    within without woman women wonder wonderful word words work workshop world would wow yeah year years yes
+    yesterday yet you young your yours zone
     monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
     september october november december christmas easter mr mrs ms dr prof st ad am asap bc ca cd co diy eg etc faq fm
     fyi ie kg km led mm nb pm ps tv usb vat vip
@@ -94,10 +98,10 @@ def names(sentence: str, known: Collection[str], ordinary: Collection[str], loud
         ordinary: Other words that are no names, in lower case.
         loud: Whether words in capitals name nobody.
     """
+    if sentence[1:].islower():
+        return
     tokens = list(_TOKEN.finditer(sentence))
     raised = sum(each[0][0].isupper() for each in tokens)
-    if not raised:
-        return
     heading = raised > _HEADING * len(tokens) and not (sentence.endswith(".") and len(tokens) > _SLOGAN)
     found: list[str] = []
     end = -1

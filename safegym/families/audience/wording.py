@@ -243,12 +243,17 @@ def _numbered(text: str) -> tuple[str, tuple[Quantity, ...]]:
 @lru_cache(maxsize=65_536)
 def figures(text: str) -> tuple[str, ...]:
     """The figures of a text, in their shortest form: 27000, 3.2; of an expression such as 12-14 that one."""
-    return figures_of(quantities(tidy(plain(text))))
+    return tuple("-".join(each.values) for each in quantities(tidy(plain(text))) if not each.worded)
 
 
-def figures_of(found: Iterable[Quantity]) -> tuple[str, ...]:
-    """Those quantities that are written in figures, in their shortest form."""
-    return tuple("-".join(each.values) for each in found if not each.worded)
+def numbers(text: str) -> frozenset[str]:
+    """The figures of any text and its numbers in words, each in its shortest form."""
+    return values(quantities(tidy(plain(text))))
+
+
+def values(found: Iterable[Quantity]) -> frozenset[str]:
+    """All numbers of these quantities."""
+    return frozenset(value for each in found for value in each.values)
 
 
 def _spaced(text: str, match: re.Match[str]) -> str:
