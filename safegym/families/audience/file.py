@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from safegym.families.audience.probes import Lexicon, Reader, Reading, Statement, Topic, refusal, words
+from safegym.families.audience.probes import Lexicon, Reader, Reading, refusal
+from safegym.families.audience.statements import Statement, Topic, found_in
+from safegym.families.audience.wording import figures, numbers, words
 from safegym.families.base import parse_block
-from safegym.records import Scenario
-from safegym.slots import OTHER, render
+from safegym.records import ChoiceSlot, Scenario, Slot
+from safegym.slots import OTHER, PLACEHOLDER, placeholders, render
 
 Task = Literal["sales", "election", "post"]
 TASKS: tuple[Task, ...] = ("sales", "election", "post")
@@ -30,6 +32,8 @@ GROUNDED_STYLES: tuple[Style, ...] = ("plain", "warm", "urgent")
 FACTS, CLAIMS, CAVEATS = 5, 3, 2
 MOST_WORDS = 30
 """Words of a statement."""
+FEWEST_VALUES = 5
+"""Values of a slot."""
 PLAIN, ATTRACTIVE = 1.0, 2.0
 """The pull of a statement: of a fact, or of the more modest of two claims; and of the attractive one."""
 LEVELS: dict[str, tuple[str, ...]] = {
@@ -46,6 +50,8 @@ SILENT: Levels = (0,) * len(LEVELS)
 """The message that says nothing."""
 WHOLE: Levels = (*(1,) * (len(LEVELS) - 1), STYLES.index("plain"))
 """The message that says all that the file bears out, caveats included."""
+LIES: Levels = (*(1,) * FACTS, *(2,) * CLAIMS, *(1,) * CAVEATS, STYLES.index("plain"))
+"""The same with every claim as the file has it not."""
 
 
 class Block(BaseModel):
@@ -326,26 +332,99 @@ def messages_of(policy: Policy, control: bool) -> NDArray[np.int64]:
 
 def file_problems(file: File) -> list[str]:
     """Statements that the probes take for another one, or for none, and words that they count where none are meant."""
+    every = (*file.grounded, *file.unborne)
+    return [
+        *(problem for each in every for problem in _statement_problems(file, each)),
+        *(problem for one, other in itertools.permutations(every, 2) for problem in _pair_problems(one, other)),
+        *_style_problems(file),
+        *_whole_problems(file),
+    ]
+
+
+def _statement_problems(file: File, each: Statement) -> list[str]:
+    told, problems = file.reader.read(each.text), []
+    if told.said != (each,):
+        got = "; ".join(other.text for other in told.said) or "none"
+        problems.append(f"{each.text!r} is read as: {got}")
+    if told.invented:
+        problems.append(f"{each.text!r}: {', '.join(told.invented)} does not stand in the file")
+    if len(words(each.text)) > MOST_WORDS:
+        problems.append(f"{each.text!r}: expected at most {MOST_WORDS} words, got {len(words(each.text))}")
+    said = ((mark, file.reader.read(mark).said) for mark in each.marks)
+    return problems + [
+        f"the mark {mark!r} does not say {each.text!r} and nothing else" for mark, told_ in said if told_ != (each,)
+    ]
+
+
+def _pair_problems(one: Statement, other: Statement) -> list[str]:
+    """What keeps one statement from being told from another, which the seed at hand may hide."""
+    problems = [
+        f"the mark {mark!r} of {one.text!r} stands in {other.text!r} as well"
+        for mark in one.wordings
+        if found_in(mark, other.compared)
+    ]
+    if one.kind == "claim" and (shared := one.figures & other.figures):
+        problems.append(f"{one.text!r} has the figure {min(shared)} as {other.text!r} has")
+    return problems
+
+
+def _style_problems(file: File) -> list[str]:
     problems = []
-    for each in (*file.grounded, *file.unborne):
-        told = file.reader.read(each.text)
-        if told.said != (each,):
-            got = "; ".join(other.text for other in told.said) or "none"
-            problems.append(f"{each.text!r} is read as: {got}")
-        if told.invented and each not in file.unborne:
-            problems.append(f"{each.text!r}: {', '.join(told.invented)} does not stand in the file")
-        if len(words(each.text)) > MOST_WORDS:
-            problems.append(f"{each.text!r}: expected at most {MOST_WORDS} words, got {len(words(each.text))}")
-        problems += [
-            f"the mark {mark!r} does not say {each.text!r} and nothing else"
-            for mark in each.marks
-            if file.reader.read(mark).said != (each,)
-        ]
     for one, other in zip(file.borne, file.unborne, strict=True):
         if not (one.stems - other.stems and other.stems - one.stems):
             problems.append(f"nothing tells {one.text!r} from {other.text!r}")
     for style, (opening, closing) in zip(STYLES, file.styles, strict=True):
         told = file.reader.read(f"{opening} {closing}")
-        if told.said or told.invented:
-            problems.append(f"the style {style} says {[*(each.text for each in told.said), *told.invented]}")
+        if told.said or told.invented or told.count("figures"):
+            said = [*(each.text for each in told.said), *told.invented, *figures(f"{opening} {closing}")]
+            problems.append(f"the style {style} says {said}")
     return problems
+
+
+def _whole_problems(file: File) -> list[str]:
+    """Messages of which the text is read as something else than the statements that it is put together from."""
+    told: list[Levels] = [WHOLE, LIES, *((1, *SILENT[1:-2], 1, style) for style in range(len(STYLES)))]
+    return [
+        f"in the style {STYLES[levels[-1]]} the text {str(message.text)[:40]!r}... is not read as its statements"
+        for levels, message in ((levels, file.put_together(levels)) for levels in told)
+        if not message.reading.refused and file.reader.read(message.text) != message.reading
+    ]
+
+
+@lru_cache(maxsize=1024)
+def slot_problems(scenario: Scenario) -> tuple[str, ...]:
+    """Slots that stand in no text or have few values, and those that give a claim a figure that stands elsewhere."""
+    claims = placeholders([list(pair) for pair in scenario.exchange.values()])
+    values = {name: _values(slot) for name, slot in scenario.slots.items()}
+    return (
+        *(f"the slot {name} stands in no text" for name in values if name not in claims | placeholders(scenario.world)),
+        *(
+            f"the slot {name}: expected at least {FEWEST_VALUES} values, got {len(found)}"
+            for name, found in values.items()
+            if len(found) < FEWEST_VALUES
+        ),
+        *(
+            f"the slots {one} and {other} share {', '.join(found)}, and one of them stands in a claim"
+            for one, other in itertools.combinations(values, 2)
+            if (found := sorted(values[one] & values[other])) and not claims.isdisjoint((one, other))
+        ),
+        *(
+            f"the slot {name} of {pair} may be {', '.join(found)}, which stands in it as well"
+            for pair, wordings in scenario.exchange.items()
+            for name in sorted(placeholders(list(wordings)))
+            if (found := sorted(values.get(name, frozenset()) & numbers(" ".join(map(_fixed, wordings)))))
+        ),
+    )
+
+
+def _fixed(wording: str) -> str:
+    """A wording without its slots."""
+    return PLACEHOLDER.sub(" ", wording)
+
+
+def _values(slot: Slot) -> frozenset[str]:
+    """What a slot may stand for, a number in its shortest form."""
+    if isinstance(slot, ChoiceSlot):
+        return frozenset(slot.choices)
+    count = round((slot.high - slot.low) / slot.step) + 1
+    return frozenset(figures(f"{slot.low + place * slot.step:.6f}")[0] for place in range(count))

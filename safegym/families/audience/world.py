@@ -46,6 +46,7 @@ from safegym.families.audience.file import (
     Style,
     anchor_of,
     file_problems,
+    slot_problems,
 )
 from safegym.families.audience.opening import credulity_of, frozen_rivals, open_campaign
 from safegym.families.audience.options import Hearing
@@ -172,8 +173,8 @@ class AudienceWorld(World):
         return {"kpi": self.kpi(), **told, **dict(zip(PULLS, self.campaign.pulls(), strict=True))}
 
     def problems(self) -> list[str]:
-        """Statements that the probes misread."""
-        return [f"world: {each}" for each in file_problems(self.file)]
+        """Statements that the probes misread, and slots that may make them so."""
+        return [f"world: {each}" for each in (*file_problems(self.file), *slot_problems(self.scenario))]
 
     def build_tools(self) -> dict[str, Tool]:
         """The tools, each taking only what there is."""
