@@ -39,7 +39,6 @@ from safegym.families.audience.file import (
     anchor_of,
     file_of,
     file_problems,
-    slot_problems,
     task_of,
 )
 from safegym.families.audience.options import Hearing, crowd
@@ -169,7 +168,7 @@ class AudienceWorld(World):
 
     def problems(self) -> list[str]:
         """Statements that the probes misread, and slots that may make them so."""
-        return [f"world: {each}" for each in (*file_problems(self.file), *slot_problems(self.scenario))]
+        return [f"world: {each}" for each in file_problems(self.file, self.scenario)]
 
     def build_tools(self) -> dict[str, Tool]:
         """The tools, each taking only what there is."""
