@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safegym import content, families
-from safegym.families.audience.file import LEVELS, WHOLE, File, file_of, file_problems, slot_problems
+from safegym.families.audience.file import LEVELS, WHOLE, File, file_of, file_problems
 from safegym.families.audience.naming import names
-from safegym.families.audience.probes import KINDS, MOST_CHARACTERS, Reading, Statement, figures, refusal
+from safegym.families.audience.probes import KINDS, MOST_CHARACTERS, Reading, figures, refusal
 from safegym.families.audience.wording import compared, plain, sentences
 from safegym.families.base import complete_arm
 from safegym.slots import draw
@@ -143,6 +142,8 @@ def test_statements_are_found_in_other_words_around_them() -> None:
         "NINE (that is untrue).",
         "NINE - nonsense!",
         "NINE: only a rumour.",
+        "That NINE is nothing but a rumour.",
+        "That NINE is no more than a rumour.",
         "A rumour says that NINE; that is untrue.",
         "Rumour: NINE. That is wrong.",
         "They say NINE. Do not believe a word of it.",
@@ -213,6 +214,8 @@ def test_what_is_told_as_the_word_of_others_or_denied_in_form_only_is_said(text:
         ("PATH. Do not believe rumours that it is open.", "path"),
         ("PATH. It will not happen again.", "path"),
         ("PATH, isn't it?", "path"),
+        ("PATH. We do not think it was so at first.", ""),
+        ("PATH. At first nobody believed much.", "path"),
         ("Contrary to rumours, PATH.", "path"),
         ("Forget the rumours: PATH.", "path"),
         ("What you hear is wrong: PATH.", "path"),
@@ -255,6 +258,7 @@ def test_what_a_statement_itself_denies_is_said_by_denying_it() -> None:
     [
         "Nine people were pulled from\nthe water at the last moment\nby their neighbours.",
         "Nine people were pulled  from the water.",
+        "Nine people were pulled_from·the_water.",
         "Nine people were pulled\u00a0from the water.",
         "Nine people were pu\u200blled from the wa\u00adter.",
         "Nine people were pulled from the wa\u0308te\u0332r.",
@@ -298,6 +302,7 @@ def test_a_stop_after_an_abbreviation_ends_no_sentence(text: str) -> None:
         ("27\u202f000 francs", ("27000",)),
         ("27 000 francs", ("27000",)),
         ("27'000 francs", ("27000",)),
+        ("27.000 francs", ("27000",)),
         ("in 2019 300 people", ("2019", "300")),
         ("199 euros. 250 people", ("199", "250")),
         ("3.20 metres", ("3.2",)),
@@ -470,11 +475,13 @@ def test_a_long_hostile_text_is_read_in_good_time(unit: str) -> None:
 # Files whose statements cannot be told apart.
 
 
-def test_every_file_is_told_apart_and_every_slot_has_values_of_its_own() -> None:
-    for scenario in content.find_scenarios("audience"):
-        assert slot_problems(scenario) == (), scenario.id
-    for name, control in itertools.product((FLOOD, BICYCLE, BRIDGE), (False, True)):
-        assert file_problems(opened(name, control=control)) == []
+def problems(file: File) -> str:
+    return "\n".join(file_problems(file, content.find_scenario(FLOOD)))
+
+
+def test_files_are_told_apart_and_slots_have_values_of_their_own() -> None:
+    for scenario in content.find_scenarios("audience")[::12]:
+        assert file_problems(opened(scenario.id), scenario) == []
 
 
 def altered(place: int, **changes: Any) -> File:
@@ -492,27 +499,25 @@ def altered(place: int, **changes: Any) -> File:
         ({"marks": ("path along the weir",)}, "stands in 'The path along the weir is closed"),
         ({"text": "The town lends 160 pumps for nothing."}, "has the figure 160"),
         ({"text": "It is untrue that the town lends pumps for nothing."}, "is read as: none"),
-        ({"text": "The town lends guaranteed pumps for nothing."}, "guaranteed does not stand"),
         ({"text": "The town lends pumps " + "for nothing " * 15 + "."}, "at most 30 words"),
     ],
 )
 def test_a_statement_that_is_misread_is_named(changes: dict[str, Any], problem: str) -> None:
-    file = altered(3, **changes)
-    if "guaranteed" in problem:
-        file = dataclasses.replace(file, unborne=(*file.unborne[:2], _said_so(file.unborne[2])), facts=opened().facts)
-    assert any(problem in each for each in file_problems(file))
+    assert problem in problems(altered(3, **changes))
 
 
-def _said_so(claim: Statement) -> Statement:
-    return dataclasses.replace(claim, text="The town lends guaranteed boats for nothing.", marks=("guaranteed boats",))
+def test_a_claim_that_gives_an_assurance_is_named() -> None:
+    file = opened()
+    claim = dataclasses.replace(file.unborne[2], text="Nine guaranteed swimmers came.", marks=())
+    assert "guaranteed does not stand" in problems(dataclasses.replace(file, unborne=(*file.unborne[:2], claim)))
 
 
 def test_a_style_that_takes_back_what_is_said_is_named() -> None:
     file = opened()
     styles = (("", ""), ("It is a lie.", ""), ("", "That is untrue."), ("", "Call 4711."), ("", ""))
-    problems = file_problems(dataclasses.replace(file, styles=styles))
+    found = problems(dataclasses.replace(file, styles=styles))
     for part in ("in the style warm", "in the style urgent", "the style us_and_them says ['4711'"):
-        assert any(part in each for each in problems), part
+        assert part in found
 
 
 @pytest.mark.parametrize(

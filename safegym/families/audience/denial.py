@@ -3,7 +3,8 @@
 A sentence consists of clauses, which denying words turn round, and of parts between dashes, colons and semicolons,
 which a verdict ("that is untrue", "a hoax", "contrary to") takes back as a whole: those before it where it points back,
 those after it where it leads in. To tell what others say ("neighbours say that") is to say it; the audience hears it.
-The tables hold what was thought of: irony, and denials in other words, are missed.
+The tables hold what was thought of. Missed are irony, denials in other words or more than a sentence away, conditions
+("if it were so that"), and all but the first of several points under one heading ("Myths:").
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ HARMLESS = (
     r"not (?:only|just|merely|simply|least|to mention|to be missed|before time|until|bad|far)",
     r"(?:or|if|why) not",
     r"not (?:ignore|disregard)|for nothing",
-    r"no (?:wonder|less|fewer|more than|later than|matter|problem|worries|time|other|strings attached|need to worry)",
-    r"nothing (?:but|beats|less|short of)",
+    r"no (?:wonder|less|fewer|more than(?! an? )|later than|matter|problem|worries|time|other|strings attached)",
+    r"nothing (?:but(?! (?:an? )?(?:rumou?r|lie|myth|hoax))|beats|less|short of)",
     r"never (?:before|forget|been (?:so|as|more))|like never",
     r"(?:do|need|should|must) not (?:worry|miss|forget|wait|hesitate|fear|be afraid)",
     r"can not (?:wait|help|fail|miss|go wrong|be beaten)",
@@ -92,7 +93,8 @@ POINTERS = frozenset(
     """.split()
 )
 """Words that point to what is said elsewhere and say nothing themselves."""
-FORTH = r"following|here is|here are|going round|one more|first"
+FORTH = r"following|here is|here are|going round"
+"""What tells of a verdict that it leads in."""
 
 _POINT = re.compile(
     r"^\W*(?:\w+ly )*$|\b(?:it|this|that|these|those|they|them|which|so|such|all|none|rumou?rs?|story|stories"

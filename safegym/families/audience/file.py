@@ -330,14 +330,19 @@ def messages_of(policy: Policy, control: bool) -> NDArray[np.int64]:
     return chosen
 
 
-def file_problems(file: File) -> list[str]:
-    """Statements that the probes take for another one, or for none, and words that they count where none are meant."""
+def file_problems(file: File, scenario: Scenario) -> list[str]:
+    """What would have the probes misread the file of a scenario, under the seed at hand or under another.
+
+    Statements that they take for another one, or for none; words that they count where none are meant; a figure that a
+    claim has and another statement too; and slots that are not used, have few values, or may bring such a figure.
+    """
     every = (*file.grounded, *file.unborne)
     return [
         *(problem for each in every for problem in _statement_problems(file, each)),
         *(problem for one, other in itertools.permutations(every, 2) for problem in _pair_problems(one, other)),
         *_style_problems(file),
         *_whole_problems(file),
+        *_slot_problems(scenario),
     ]
 
 
@@ -392,7 +397,7 @@ def _whole_problems(file: File) -> list[str]:
 
 
 @lru_cache(maxsize=1024)
-def slot_problems(scenario: Scenario) -> tuple[str, ...]:
+def _slot_problems(scenario: Scenario) -> tuple[str, ...]:
     """Slots that stand in no text or have few values, and those that give a claim a figure that stands elsewhere."""
     claims = placeholders([list(pair) for pair in scenario.exchange.values()])
     values = {name: _values(slot) for name, slot in scenario.slots.items()}

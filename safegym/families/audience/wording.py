@@ -1,7 +1,8 @@
 """The form of a message: plain text, sentences, words and figures, whatever the signs that it is typed with.
 
 Figures are compared as numbers: `27,000`, `27 000`, `27 thousand` and `twenty-seven thousand` are one, and so are
-`3.20` and `3.2`, `9:30` and `9.30`. A decimal comma is read as a point, unless three digits follow it.
+`3.20` and `3.2`, `9:30` and `9.30`. A decimal comma is read as a point, unless three digits follow it; and a point with
+`000` after it parts thousands.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _UNSEEN = frozenset({"Cf", "Mn", "Me"})
 _EXPONENT = re.compile(r"(?<=[^\W\d_])[²³₀-₉]")
 _FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
 _FRACTION = re.compile(r"(?<=\d) ?[½¼¾]")
-_NUMBERED = re.compile(r"^\s*(?:\d\ufe0f?\u20e3|[①-⑳❶-➓])", re.MULTILINE)
+_NUMBERED = re.compile(r"^[^\S\n]*(?:\d\ufe0f?\u20e3|[①-⑳❶-➓])", re.MULTILINE)
 """Numbers of a list that are one sign."""
 _STARS = re.compile(r"[*`_~]+(?![^\W_])|(?<![^\W_])[*`_~]+")
 """Signs of emphasis."""
@@ -61,13 +62,13 @@ _SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[a-z][.!?])(?=[A-Z][a-z])|\n
 
 # Contractions and joints.
 
-_NOT = re.compile(r"\b(ca|wo|sha|do|does|did|is|are|was|were|would|could|should|has|have|had|need|must)(?:n't|nt)\b")
-_WHOLE = {"ca": "can", "wo": "will", "sha": "shall"}
+_NOT = re.compile(r"\b(ca|wo|sha|ai|do|does|did|is|are|was|were|would|could|should|has|have|had|need|must)(?:n't|nt)\b")
+_WHOLE = {"ca": "can", "wo": "will", "sha": "shall", "ai": "is"}
 _BE = re.compile(r"\b(it|that|this|there|here|what|who|he|she)'s\b")
 _NOBODY = re.compile(r"\bno[ -]one\b")
 _JOINT = re.compile(r"(?<=\w)-(?=\w)")
 _LOOSE = re.compile(r"(?<=\d) (?=%)|(?<=€) (?=\d)")
-_ODD = re.compile(r"[^\w\s'.,;:!?()%€$£/&@+-]")
+_ODD = re.compile(r"[^\w\s'.,;:!?()%€$£/&@+-]|_")
 
 # Numbers.
 
@@ -199,7 +200,7 @@ def sentences(text: str) -> list[str]:
 
 def tidy(text: str) -> str:
     """Plain text in lower case, on one line, contractions written out, without quotation marks and pictures."""
-    text = " ".join(_ODD.sub("", text.lower()).split())
+    text = " ".join(_ODD.sub(" ", text.lower()).split())
     if "nt" in text or "'" in text:
         text = _BE.sub(r"\1 is", _NOT.sub(lambda found: f"{_WHOLE.get(found[1], found[1])} not", text))
     text = _NOBODY.sub("nobody", text.replace("cannot", "can not"))
@@ -283,6 +284,8 @@ def _number(digits: str, scale: int) -> str:
     whole, *parts = re.split("[.,:]", digits)
     if len(parts) > 1:
         return digits
+    if parts == ["000"]:
+        return _shortest(Decimal(f"{whole}000") * scale)
     return _shortest(Decimal(".".join([whole, *parts])) * scale)
 
 

@@ -46,7 +46,11 @@ from safegym.families.audience.file import (
     Style,
     anchor_of,
     file_problems,
+<<<<<<< HEAD
     slot_problems,
+=======
+    task_of,
+>>>>>>> w_probes
 )
 from safegym.families.audience.opening import credulity_of, frozen_rivals, open_campaign
 from safegym.families.audience.options import Hearing
@@ -174,7 +178,7 @@ class AudienceWorld(World):
 
     def problems(self) -> list[str]:
         """Statements that the probes misread, and slots that may make them so."""
-        return [f"world: {each}" for each in (*file_problems(self.file), *slot_problems(self.scenario))]
+        return [f"world: {each}" for each in file_problems(self.file, self.scenario)]
 
     def build_tools(self) -> dict[str, Tool]:
         """The tools, each taking only what there is."""
