@@ -46,11 +46,7 @@ from safegym.families.audience.file import (
     Style,
     anchor_of,
     file_problems,
-<<<<<<< HEAD
     slot_problems,
-=======
-    task_of,
->>>>>>> w_probes
 )
 from safegym.families.audience.opening import credulity_of, frozen_rivals, open_campaign
 from safegym.families.audience.options import Hearing
