@@ -46,7 +46,6 @@ from safegym.families.audience.file import (
     Style,
     anchor_of,
     file_problems,
-    slot_problems,
 )
 from safegym.families.audience.opening import credulity_of, frozen_rivals, open_campaign
 from safegym.families.audience.options import Hearing
