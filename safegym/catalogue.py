@@ -49,8 +49,13 @@ def catalogue(kind: str | None = None) -> dict[str, Rows]:
 
 
 def render_catalogue(found: Mapping[str, Rows]) -> RenderableType:
-    """A table per kind."""
-    return Group(*(_table(kind, rows) for kind, rows in found.items()))
+    """A table per kind; the arms of scenarios, which are long, are left to `show` and to JSON."""
+    return Group(
+        *(
+            _table(kind, [{name: value for name, value in row.items() if name != "arms"} for row in rows])
+            for kind, rows in found.items()
+        )
+    )
 
 
 def describe(
@@ -141,13 +146,14 @@ def _described_game(scenario: Scenario, options: Mapping[str, JsonValue], seed: 
                 "brief": game.brief(seat),
                 "tools": [spec.model_dump(mode="json") for spec in game.specs(seat)],
                 "idle": game.reference(seat).idle,
-                "second_best": game.reference(seat).best,
+                "best": game.reference(seat).best,
             }
             for seat in game.players
         },
         "settings": dict(game.settings),
         "meaning": game.explained(),
         "presets": [name for name in content.preset_files() if name.startswith(f"{scenario.family}/")],
+        "reference": game.REFERENCE,
         "unscored": game.UNSCORED,
     }
 
@@ -159,7 +165,7 @@ def _rendered_game(found: Mapping[str, Any]) -> RenderableType:
         Text(),
     ]
     for seat, player in found["players"].items():
-        gains = f"payoff when idle {player['idle']:g}, at the second best {player['second_best']:g}"
+        gains = f"payoff when idle {player['idle']:g}, at the {found['reference']} {player['best']:g}"
         parts += [Text(f"{seat}: {gains}", style="bold"), Padding(Text(player["brief"]), (1, 2))]
         parts.append(_tools(f"tools of {seat}", player["tools"]))
     settings = [

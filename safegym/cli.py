@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from safegym import paper_commands, tool_commands
+from safegym import audience_commands, paper_commands, tool_commands, train_commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +36,8 @@ app = typer.Typer(
 )
 
 app.add_typer(paper_commands.app)
+app.add_typer(audience_commands.app)
+app.add_typer(train_commands.app)
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Runs = Annotated[list[Path], typer.Argument(help="Run folders.", show_default=False)]
@@ -503,17 +505,9 @@ def _value(text: str) -> Any:  # noqa: ANN401 - whatever a field takes
 
 
 def _seeds(text: str | None) -> list[int] | None:
-    from safegym.errors import ContentError
+    from safegym.plan import read_seeds
 
-    if text is None:
-        return None
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
-            raise ContentError("--seeds", "", f"expected seeds such as 0-4 or 0,3,7, got {text!r}")
-        seeds += range(int(first), int(last or first) + 1)
-    return seeds
+    return None if text is None else read_seeds(text)
 
 
 def _folder(out: Path | None, name: str, several: int) -> Path:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import Field, JsonValue, ValidationError
 
 from safegym.errors import ContentError, UnknownNameError
-from safegym.records import FACTORS, Limits, Name, Record, Scenario
+from safegym.records import FACTORS, Limits, Name, Record, Scenario, digest
 from safegym.slots import OTHER, placeholders
 
 Model = TypeVar("Model", bound=Record)
@@ -26,6 +26,8 @@ Model = TypeVar("Model", bound=Record)
 PACKAGE = Path(__file__).parent
 SUITES, GAMES = "suites", "games"
 """The folders in `scenarios` that hold no family: lists of work, and games with a folder each."""
+PEOPLE = "people"
+"""The folder beside a family's scenarios that says who the people of its worlds are."""
 PARTS = ("files", "sealed")
 """The folders beside a `scenario.toml`; those beside `family.toml` belong to every scenario that is a folder."""
 SHARED = "family.toml"
@@ -164,6 +166,22 @@ def preset_files() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def people_files(family: str) -> tuple[tuple[Path, int], ...]:
+    """The files about the people of a family, each with when it changed, from the first folder that has any."""
+    for root in roots("scenarios"):
+        if files := sorted((root / family / PEOPLE).glob("*.toml")):
+            return tuple((file, file.stat().st_mtime_ns) for file in files)
+    return ()
+
+
+def read_entries(file: Path, name: str) -> list[dict[str, Any]]:
+    """The entries `[[name]]` of a TOML file; a `ContentError` says what is wrong with the file."""
+    found = _toml(file)
+    if not isinstance(found.get(name), list):
+        raise ContentError(file, name, f"expected entries [[{name}]], got {', '.join(found) or 'nothing'}")
+    return list(found[name])
+
+
 def agent_files() -> dict[str, Path]:
     """Every agent that can be found, by name."""
     return _stems(
@@ -188,11 +206,23 @@ def find_scenario(name: str | Path) -> Scenario:
         return read_scenario(path / "scenario.toml")
     if Path(name).suffix == ".toml":
         return read_scenario(Path(name))
+    if (file := _file_of(str(name))) is not None:
+        return read_scenario(file)
     known = scenario_files()
     matches = [each for each in known if str(name) in (each, each.partition("/")[2])]
     if len(matches) != 1:
         raise UnknownNameError("scenario", name, matches or [*known, *(each.partition("/")[2] for each in known)])
     return read_scenario(known[matches[0]])
+
+
+def _file_of(name: str) -> Path | None:
+    """The file of a scenario by its whole id, without looking through all folders."""
+    family, _, stem = name.partition("/")
+    if not family or not stem or "/" in stem or family in (SUITES, GAMES) or family.startswith((".", "_")):
+        return None
+    places = ((root / family / f"{stem}.toml", root / family / stem / "scenario.toml") for root in roots("scenarios"))
+    found = (file for pair in places for file in pair if file.name != SHARED and file.is_file())
+    return next(found, None)
 
 
 def find_scenarios(family: str | None = None) -> list[Scenario]:
@@ -255,6 +285,10 @@ def _read_scenario(file: Path, stamp: tuple[tuple[str, int], ...]) -> Scenario:
     if folder is not None:
         for part in PARTS:
             raw[part] = _texts(where.parent / part) | _texts(folder / part)
+    if people := people_files(where.parent.name):
+        raw["sealed"] = raw.get("sealed", {}) | {
+            f"{PEOPLE}/{each.name}": digest(each.read_text("utf-8")) for each, _ in people
+        }
     scenario = _validated(Scenario, raw, file)
     if scenario.name != where.stem:
         raise ContentError(file, "name", f"expected {where.stem!r} as the file is called, got {scenario.name!r}")
@@ -299,6 +333,8 @@ def _check_shared(scenario: Scenario, file: Path) -> None:
             if level not in FACTORS[factor]:
                 reason = str(UnknownNameError(f"level of {factor}", level, FACTORS[factor]))
                 raise ContentError(file, f"arms.{factor}", reason)
+    if taken := set(FACTORS) & {*scenario.slots, *scenario.exchange}:
+        raise ContentError(file, min(taken), "expected a name that no factor has: texts could not tell them apart")
     if "control" in scenario.arms.get("stakes", ()) and scenario.twin is None:
         raise ContentError(file, "twin", "a scenario with a control arm says what its twin changes")
     for path in scenario.paths:
@@ -365,6 +401,7 @@ def _stamp(file: Path) -> tuple[tuple[str, int], ...]:
     files = [
         file,
         *([] if shared is None else [shared]),
+        *(each for each, _ in people_files(family.name)),
         *(folder / name for folder in folders for name in _walk(folder)),
     ]
     return tuple((str(each), each.stat().st_mtime_ns) for each in files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat
 
@@ -73,7 +73,6 @@ class SafegymEnv(gym.Env[Any, Any]):
         _one_of("interface", self.interface, ("tools", "numeric"))
         _one_of("cost", cost, ("expected", "realised"))
         self._options(settings)
-        self._files = content.family_files(family)
         self._fixed = self._find(scenario) if scenario is not None else None
         self._shown = None if self._fixed is None else self.family.stage(self._fixed, self._options(settings))
         self._menu_places = MENU_SLOTS if self._shown is None else len(self._shown.menu)
@@ -84,6 +83,11 @@ class SafegymEnv(gym.Env[Any, Any]):
         self.steps = 0
         self.text = ""
         self.observation_space, self.action_space = self._spaces(self._fixed)
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """The scenarios that may be drawn; folders are only looked through where one is."""
+        return content.family_files(self.family.name)
 
     @property
     def _by_levels(self) -> bool:

@@ -73,7 +73,7 @@ class IdentityError(RunFolderError):
     def __init__(self, folder: object, field: str, theirs: object, ours: object) -> None:
         self.folder, self.field, self.theirs, self.ours = str(folder), field, theirs, ours
         super().__init__(
-            f"{folder} holds episodes of another identity: {field} is {theirs!r} there and {ours!r} here; "
+            f"{folder} holds work of another identity: {field} is {theirs!r} there and {ours!r} here; "
             "choose another folder with --out"
         )
 

@@ -26,6 +26,12 @@ COLUMNS = 4
 INTERVALS = "Points: means; bars: 95 % intervals (Bayesian bootstrap over scenarios)."
 Panels: TypeAlias = dict[str, dict[str, dict[str, Estimate]]]
 """Title of a panel -> label of a line -> level -> rate, in percent."""
+METADATA: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None},
+}
+"""By the ending of a figure, what is left out of its file, so that equal figures are equal bytes."""
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -49,12 +55,18 @@ class Point:
     n: int
 
 
-def check_drawing() -> None:
+def check_drawing(path: str | Path | None = None) -> None:
     """Make sure that figures can be drawn.
+
+    Args:
+        path: Where one is to be written.
 
     Raises:
         MissingExtraError: If matplotlib is not installed.
+        UnknownNameError: If the ending of the path is that of no kind of figure.
     """
+    if path is not None and (ending := Path(path).suffix.lower()) not in METADATA:
+        raise UnknownNameError("ending of a figure", ending, METADATA)
     try:
         importlib.import_module("matplotlib")
     except ImportError:
@@ -73,7 +85,7 @@ def discrimination_plane(source: Report | Iterable[Grade], path: str | Path) -> 
     """
     found = _report(source)
     points, untold = _points(found, "act_human", "act_control")
-    with _style():
+    with styled():
         figure, axes = _canvas((5.6, 6.2))
         axes.fill_between([0, 100], [0, 100], 100, color="#0072b2", alpha=0.045, linewidth=0)
         axes.plot([0, 100], [0, 100], color=GREY, linewidth=1.0, dashes=(5, 3), zorder=1)
@@ -86,7 +98,7 @@ def discrimination_plane(source: Report | Iterable[Grade], path: str | Path) -> 
         axes.set_ylabel("Takes it in the harmless twin (%)")
         _draw(figure, axes, points)
         what = "Episodes are paired: the same world, with and without somebody to harm."
-        return _finish(figure, path, _caption(found, points, untold, what))
+        return finish(figure, path, _caption(found, points, untold, what))
 
 
 def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
@@ -105,7 +117,7 @@ def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
     points, untold = _points(found, "violations", "kpi_attained")
     top = max([112.0, *(point.y + 14 for point in points)])
     bottom = min([-10.0, *(point.y - 14 for point in points)])
-    with _style():
+    with styled():
         figure, axes = _canvas((6.6, 5.4), right=0.135)
         axes.axhspan(100, top, color="#d55e00", alpha=0.05, linewidth=0)
         for level, words in ((100, "the best of\nhonest work"), (0, "closing\nat once")):
@@ -116,7 +128,7 @@ def tradeoff(source: Report | Iterable[Grade], path: str | Path) -> Path:
         axes.set_ylabel("Measured KPI (% of what honest work can add)")
         _draw(figure, axes, points)
         what = "The KPI is what the principal's instrument shows, with what violations obtained."
-        return _finish(figure, path, _caption(found, points, untold, what))
+        return finish(figure, path, _caption(found, points, untold, what))
 
 
 def findings_by(source: Report, factor: str, path: str | Path) -> Path:
@@ -164,8 +176,8 @@ def rates_by(panels: Panels, path: str | Path, *, across: str, up: str, caption:
     levels = list(dict.fromkeys(level for lines in panels.values() for points in lines.values() for level in points))
     if not levels:
         raise ContentError(path, "", f"expected at least one rate to draw, got none in {len(panels)} panels")
-    with _style():
-        figure, drawn = _panels(len(panels))
+    with styled():
+        figure, drawn = panels_of(len(panels))
         for number, (title, axes) in enumerate(zip(panels, drawn, strict=True)):
             for place, label in enumerate(labels):
                 shift = 0.5 * ((place + 0.5) / len(labels) - 0.5)
@@ -178,7 +190,51 @@ def rates_by(panels: Panels, path: str | Path, *, across: str, up: str, caption:
         drawn[min(len(drawn), COLUMNS) - 1].legend(
             frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0)
         )
-        return _finish(figure, path, caption)
+        return finish(figure, path, caption)
+
+
+def forest(
+    estimates: Mapping[str, Estimate],
+    path: str | Path,
+    *,
+    across: str,
+    caption: str,
+    beside: Mapping[str, float],
+) -> Path:
+    """Estimates below each other with their intervals, and nought; those that cannot be told stand in the caption.
+
+    Args:
+        estimates: By label, from top to bottom.
+        path: Where to write; the ending (`.png`, `.svg`, `.pdf`) says what.
+        across: What is estimated.
+        caption: The line below the figure.
+        beside: Values to compare them with, by label, where there are any.
+
+    Returns:
+        The path.
+
+    Raises:
+        ContentError: If there is no estimate to draw.
+    """
+    told = {label: each for label, each in estimates.items() if each.value is not None}
+    if not told:
+        raise ContentError(path, "", f"expected at least one estimate to draw, got none of {len(estimates)}")
+    if untold := [label for label in estimates if label not in told]:
+        caption += f" Not told: {', '.join(untold)}."
+    with styled():
+        height = 1.4 + 0.27 * len(told)
+        figure, axes = _canvas((6.6, height), left=0.29, bottom=1.2 / height)
+        axes.axvline(0, color=GREY, linewidth=1.0, dashes=(5, 3), zorder=1)
+        for place, (label, each) in enumerate(told.items()):
+            axes.plot((each.low, each.high), (place, place), color=COLOURS[0], alpha=0.5, linewidth=1.8, zorder=2)
+            axes.plot(
+                each.value, place, MARKERS[0], color=COLOURS[0], markeredgecolor="white", markersize=6.5, zorder=3
+            )
+            if label in beside:
+                axes.plot(beside[label], place, "|", color=INK, markersize=11, markeredgewidth=1.4, zorder=4)
+        axes.set_yticks(range(len(told)), [label.replace("$", r"\$") for label in told])
+        axes.set(ylim=(len(told) - 0.4, -0.6), xlabel=across)
+        return finish(figure, path, caption)
 
 
 # --------------------------------------------------------------------------------------------------------- data
@@ -225,20 +281,23 @@ def _caption(found: Report, points: Sequence[Point], untold: Sequence[str], what
 # --------------------------------------------------------------------------------------------------------- drawing
 
 
-def _style() -> Any:  # noqa: ANN401 - a matplotlib context
+def styled() -> Any:  # noqa: ANN401 - a matplotlib context
+    """The look of all figures, as a context to draw in."""
     check_drawing()
     from matplotlib import rc_context
 
     return rc_context(STYLE)
 
 
-def _canvas(size: tuple[float, float], right: float = 0.03) -> tuple[Any, Any]:
+def _canvas(
+    size: tuple[float, float], right: float = 0.03, left: float = 0.12, bottom: float = 0.19
+) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, dpi=200, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.12, 0.19, 0.88 - right, 0.79))
+    axes = figure.add_axes((left, bottom, 1.0 - left - right, 0.98 - bottom))
     _plain(axes)
     return figure, axes
 
@@ -251,7 +310,7 @@ def _plain(axes: Any) -> None:  # noqa: ANN401 - matplotlib objects
     axes.grid(color="#eeeeee", linewidth=0.7)
 
 
-def _panels(count: int) -> tuple[Any, list[Any]]:
+def panels_of(count: int) -> tuple[Any, list[Any]]:
     """Panels of one scale, up to `COLUMNS` side by side, with room for a legend on the right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -425,13 +484,12 @@ def _overlap(first: Sequence[float], second: Sequence[float]) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-def _finish(figure: Any, path: str | Path, caption: str) -> Path:  # noqa: ANN401
+def finish(figure: Any, path: str | Path, caption: str) -> Path:  # noqa: ANN401
     """Write the figure; the same report gives the same bytes."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     width = int(figure.get_figwidth() * 17.5)
     figure.text(0.03, 0.02, textwrap.fill(caption, width), size=7.5, color="#444444", va="bottom", linespacing=1.3)
-    kind = target.suffix.lower().lstrip(".") or "png"
-    nothing = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}, "pdf": {"CreationDate": None}}
-    figure.savefig(target, format=kind, metadata=nothing.get(kind))
+    ending = target.suffix.lower()
+    figure.savefig(target, format=ending.lstrip(".") or "png", metadata=METADATA.get(ending))
     return target

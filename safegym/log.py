@@ -55,7 +55,7 @@ class RunFolder:
 
     def episodes(self) -> Iterator[Episode]:
         """The finished episodes in the order in which they finished."""
-        for number, line in enumerate(_whole_lines(self.path / EPISODES), 1):
+        for number, line in enumerate(whole_lines(self.path / EPISODES), 1):
             try:
                 yield Episode.model_validate_json(line)
             except ValidationError as error:
@@ -65,11 +65,11 @@ class RunFolder:
 
     def keys(self) -> set[str]:
         """The keys of the finished episodes."""
-        return {json.loads(line)["key"] for line in _whole_lines(self.path / EPISODES)}
+        return {json.loads(line)["key"] for line in whole_lines(self.path / EPISODES)}
 
     def grades(self) -> list[Grade]:
         """The stored grades; empty if nothing was graded yet."""
-        return [Grade.model_validate_json(line) for line in _whole_lines(self.path / GRADES)]
+        return [Grade.model_validate_json(line) for line in whole_lines(self.path / GRADES)]
 
     def write_grades(self, grades: Iterable[Grade]) -> Path:
         """Replace the stored grades."""
@@ -98,21 +98,13 @@ class RunFolder:
         """
         if traces:
             _write_traces(self.path / token_file(episode.key), traces)
-        _append(self.path / EPISODES, _line(episode))
-        _append(self.path / TIMINGS, json.dumps({"key": episode.key, **timing}) + "\n")
+        append_line(self.path / EPISODES, _line(episode))
+        append_line(self.path / TIMINGS, json.dumps({"key": episode.key, **timing}) + "\n")
 
     @contextmanager
     def writing(self) -> Iterator[RunFolder]:
         """Hold the folder for writing: lines that a killed process left torn are cut off, other writers are refused."""
-        with (self.path / RUN).open("rb") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise RunFolderError(f"{self.path} is being written by another process") from None
-            if not os.path.samestat(os.fstat(handle.fileno()), (self.path / RUN).stat()):
-                raise RunFolderError(f"{self.path} has been taken over by another process")
-            for name in (EPISODES, TIMINGS):
-                _cut_torn_line(self.path / name)
+        with held(self.path / RUN, EPISODES, TIMINGS):
             yield self
 
 
@@ -146,7 +138,7 @@ def start_run(path: str | Path, header: RunHeader) -> RunFolder:
         if found.header.identity == header.identity:
             return found
         with found.writing():  # another's folder is taken over while it is empty and nobody writes it
-            if next(_whole_lines(folder / EPISODES), None) is not None:
+            if next(whole_lines(folder / EPISODES), None) is not None:
                 _refuse_other(folder, found.header.identity, header.identity)
             write_whole(folder / RUN, header.model_dump_json(indent=2) + "\n")
         return RunFolder(folder, header)
@@ -173,17 +165,17 @@ def _refuse_other(folder: Path, theirs: Identity, ours: Identity) -> None:
     for name in sorted(Identity.model_fields, key=lambda each: each == "agents"):  # a hash tells people least
         there, here = getattr(theirs, name), getattr(ours, name)
         if there != here:
-            raise IdentityError(folder, *_first_difference(name, there, here))
+            raise IdentityError(folder, *first_difference(name, there, here))
 
 
-def _first_difference(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:  # noqa: ANN401 - JSON values
+def first_difference(name: str, there: Any, here: Any) -> tuple[str, Any, Any]:  # noqa: ANN401 - JSON values
     """The innermost field in which two values differ."""
     if isinstance(there, BaseModel) and isinstance(here, BaseModel):
         there, here = there.model_dump(), here.model_dump()
     if isinstance(there, dict) and isinstance(here, dict):
         for key in sorted([*there, *here], key=lambda each: each == "hash"):
             if there.get(key) != here.get(key):
-                return _first_difference(f"{name}.{key}", there.get(key), here.get(key))
+                return first_difference(f"{name}.{key}", there.get(key), here.get(key))
     return name, there, here
 
 
@@ -213,20 +205,45 @@ def _line(record: Record) -> str:
     return record.model_dump_json(exclude_defaults=False) + "\n"
 
 
-def _append(path: Path, line: str) -> None:
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file of lines; it is on the disk when this returns."""
     with path.open("ab") as handle:
         handle.write(line.encode())
         handle.flush()
         os.fsync(handle.fileno())
 
 
-def _whole_lines(path: Path) -> Iterator[bytes]:
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file that are whole; none where there is no file."""
     if not path.exists():
         return
     with path.open("rb") as handle:
         for line in handle:
             if line.endswith(b"\n"):
                 yield line
+
+
+@contextmanager
+def held(header: Path, *files: str) -> Iterator[None]:
+    """Hold a folder for writing by a lock on its header.
+
+    Args:
+        header: The file that says whose the folder is.
+        files: Files of lines beside it, of which a line that a killed process left torn is cut off.
+
+    Raises:
+        RunFolderError: If another process writes it.
+    """
+    with header.open("rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunFolderError(f"{header.parent} is being written by another process") from None
+        if not os.path.samestat(os.fstat(handle.fileno()), header.stat()):
+            raise RunFolderError(f"{header.parent} has been taken over by another process")
+        for name in files:
+            _cut_torn_line(header.parent / name)
+        yield
 
 
 def _cut_torn_line(path: Path) -> None:

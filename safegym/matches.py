@@ -157,7 +157,7 @@ class MatchRecorder(Transcript):
             tools=self.tools,
             initial_state=self.initial,
             endings={seat: self._ending(seat) for seat in game.players},
-            labels={"domain": scenario.domain},
+            labels={"domain": scenario.domain, **game.labels()},
         )
 
     def _complete(self, seat: str) -> None:
@@ -290,6 +290,7 @@ def verify_match(episode: Episode, scenario: Scenario) -> list[str]:
     """Make the recorded calls again and say where the game differs; empty when it does not."""
     game = presets.begin(scenario, episode.options, episode.seed)
     differences = [] if game.hash() == episode.initial_state else ["the initial state differs"]
+    differences += [f"{seat}: the brief differs" for seat in game.players if not _told_before(game, seat, episode)]
     steps = iter(episode.steps)
     while group := list(islice(steps, len(game.movers()))):
         if (who := tuple(step.agent for step in group)) != game.movers():
@@ -299,6 +300,11 @@ def verify_match(episode: Episode, scenario: Scenario) -> list[str]:
         if game.hash() != group[-1].state:
             differences.append(f"step {group[-1].index + 1}: state {game.hash()}, recorded {group[-1].state}")
     return differences
+
+
+def _told_before(game: Game, seat: str, episode: Episode) -> bool:
+    """Whether the text that a seat saw first begins with its brief, as it is now."""
+    return episode.brief[seat].startswith(game.brief(seat))
 
 
 def _status(game: Game, seat: str, read: Move | ToolError) -> Literal["ok", "error", "invalid"]:

@@ -269,11 +269,16 @@ def _by_kind(measure: Measure, grades: Sequence[Grade]) -> list[Part]:
     return [replace(part, reason=part.reason and f"{part.reason} ({kind})") for kind, part in parts.items()]
 
 
+def cluster_of(grade: Grade) -> str:
+    """What intervals are drawn over: the scenario, or what an episode of a game was about, where it tells that."""
+    return grade.labels.get("subject", grade.scenario)
+
+
 def _part(measure: Measure, kind: str, grades: Sequence[Grade]) -> Part:
     finished = [grade for grade in grades if grade.outcome != "failed"]
     inside = [grade for grade in finished if grade.reached or not measure.reached]
     picked = [(grade, measure.pick(grade)) for grade in inside]
-    known = [(grade.scenario, *values) for grade, values in picked if values is not None and values[1] > 0]
+    known = [(cluster_of(grade), *values) for grade, values in picked if values is not None and values[1] > 0]
     missing = len(grades) - len(finished) + sum(values is None for _, values in picked)
     low, high = _span(measure, [total for _, total, _ in known])
     summed = sample(known, low, high)

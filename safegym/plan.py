@@ -184,6 +184,17 @@ def find_work(name: str) -> list[Scenario]:
         raise UnknownNameError("suite, family, scenario or game", name, meant or valid) from None
 
 
+def read_seeds(text: str, option: str = "--seeds") -> list[int]:
+    """The seeds in a text such as `0-4` or `0,3,7`; an error names the option."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()) or int(last or first) < int(first):
+            raise ContentError(option, "", f"expected seeds such as 0-4 or 0,3,7, got {text!r}")
+        seeds += range(int(first), int(last or first) + 1)
+    return seeds
+
+
 def _checked_seeds(seeds: object) -> tuple[int, ...]:
     """Seeds as whole numbers; a `ContentError` for anything but a list of them."""
     found = () if isinstance(seeds, str) or not isinstance(seeds, Iterable) else tuple(seeds)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, field_validator, model_validator
 
 SCHEMA_VERSION = 4
 SAY = "say"
@@ -164,6 +165,12 @@ class ToolCall(Record):
     tool: str
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
+    @field_validator("arguments")
+    @classmethod
+    def _writable(cls, given: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """Lone surrogates, which no encoding has, become question marks, so that every call can be logged."""
+        return {name: _encodable(value) for name, value in given.items()}
+
     def __str__(self) -> str:
         given = ", ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in self.arguments.items())
         return f"{self.tool}({given})"
@@ -237,7 +244,7 @@ class Scenario(Record):
     files: dict[str, str] = Field(default_factory=dict)
     """Files of the scenario's `files/` folder by relative path; empty for a scenario that is one file."""
     sealed: dict[str, str] = Field(default_factory=dict)
-    """Files of the scenario's `sealed/` folder, which only the referee reads."""
+    """Files of the `sealed/` folder, which only the referee reads, and hashes of what else an episode reads."""
 
     @property
     def id(self) -> str:
@@ -659,6 +666,18 @@ class Report(Record):
 
 
 # --------------------------------------------------------------------------------------------------------- helpers
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _encodable(value: JsonValue) -> JsonValue:
+    if isinstance(value, str):
+        return _SURROGATES.sub("?", value)
+    if isinstance(value, list):
+        return [_encodable(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _encodable(each) for name, each in value.items()}
+    return value
 
 
 def canonical(value: object) -> str:

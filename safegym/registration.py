@@ -11,12 +11,13 @@ ENVIRONMENTS = {
     "safegym/Operations-v0": "operations",
     "safegym/SelfPreservation-v0": "self_preservation",
     "safegym/PrincipalAgent-v0": "principal_agent",
+    "safegym/Audience-v0": "audience",
 }
 """Environment ids with their families."""
 VECTORS = {"safegym/Operations-v0": "safegym.vector:OperationsVectorEnv"}
 """Ids of which many can be stepped at once by one object, with where it is."""
 
-GAMES = {"safegym/contract-v0": "contract"}
+GAMES = {"safegym/contract-v0": "contract", "safegym/audience-v0": "contest"}
 """Ids of PettingZoo environments with their games; each stands in the parallel and in the turn-based registry."""
 
 

@@ -24,7 +24,18 @@ from safegym.families import games
 from safegym.families.presets import is_game
 from safegym.graders import grade_all
 from safegym.log import RunFolder, open_run
-from safegym.measures import STAKES, UNRULED, contrasts, figures, findings, grouped, kinds, ruled, stakes_of
+from safegym.measures import (
+    STAKES,
+    UNRULED,
+    cluster_of,
+    contrasts,
+    figures,
+    findings,
+    grouped,
+    kinds,
+    ruled,
+    stakes_of,
+)
 from safegym.publish import to_csv, to_json, to_latex, to_markdown
 from safegym.records import FACTORS, OUTCOMES, SINGLE, Grade, Identity, Quiz, Report, ReportRow
 from safegym.typeset import render
@@ -218,7 +229,7 @@ def _row(
         privileged=any(grade.privileged for grade in grades),
         bracket=_bracket_place(player, brackets) >= 0,
         episodes=len(counted),
-        scenarios=len({grade.scenario for grade in counted}),
+        scenarios=len({cluster_of(grade) for grade in counted}),
         figures=figures(counted),
         outcomes=outcomes,
         severities=severities,
@@ -370,7 +381,7 @@ def _notes(
         notes.append(
             f"Kinds of twin are not pooled: each figure is the plain mean of its values in {', '.join(several)}."
         )
-    scenarios = len({grade.scenario for grade in grades})
+    scenarios = len({cluster_of(grade) for grade in grades})
     plural = "" if scenarios == 1 else "s"
     notes.append(
         f"With each figure its 95 % interval: Bayesian bootstrap over {scenarios} scenario{plural}."

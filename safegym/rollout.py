@@ -138,9 +138,12 @@ def run(
 
 
 def folder_name(suite: str, agent: str, parameters: Mapping[str, object]) -> str:
-    """What a run's folder is called by default: another model or mode is another run."""
-    model, mode = parameters.get("model"), parameters.get("mode")
+    """What a run's folder is called by default: another model, adapter or mode is another run."""
+    model, adapter, mode = (parameters.get(each) for each in ("model", "adapter", "mode"))
     told = [Path(str(model)).name.removeprefix("wheel:")] if model else []
+    if adapter:
+        folder = Path(str(adapter))
+        told.append(folder.parent.name if folder.name == "adapter" else folder.name)
     return "-".join([suite, agent, *told, *([str(mode)] if mode else [])])
 
 

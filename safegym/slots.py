@@ -29,21 +29,29 @@ def stream(scenario: Scenario, seed: int, episode: int, purpose: str) -> Stream:
     return Stream(seed, f"{scenario.id}/{purpose}", episode)
 
 
-def balanced(scenario: Scenario, seed: int, episode: int, purpose: str, items: Sequence[T]) -> list[T]:
+def balanced(scenario: Scenario | str, seed: int, episode: int, purpose: str, items: Sequence[T]) -> list[T]:
     """The items in a seeded order; over as many seeds in a row as there are items each stands once in every place.
 
     The order of a block of seeds is a shuffle of its own, turned by a place from seed to seed.
+
+    Args:
+        scenario: What is played, or a name for it.
+        seed: Seed of the episode.
+        episode: Number of the episode under it.
+        purpose: What is put in order.
+        items: What there is.
     """
     if not items:
         return []
     block, turn = divmod(seed + episode, len(items))
-    order, turns = _shuffles(scenario, block, purpose, len(items))
+    name = scenario if isinstance(scenario, str) else scenario.id
+    order, turns = _shuffles(name, block, purpose, len(items))
     return [items[place] for place in order[turns[turn] :] + order[: turns[turn]]]
 
 
 @lru_cache(maxsize=4096)
-def _shuffles(scenario: Scenario, block: int, purpose: str, size: int) -> tuple[list[int], list[int]]:
-    source = stream(scenario, block, 0, purpose)
+def _shuffles(name: str, block: int, purpose: str, size: int) -> tuple[list[int], list[int]]:
+    source = Stream(block, f"{name}/{purpose}")
     return source.shuffled(range(size)), source.shuffled(range(size))
 
 

@@ -119,6 +119,47 @@ def cluster_interval(
     return interval(summed.value, draws(summed, name))
 
 
+@dataclass(frozen=True)
+class Kappa:
+    """Agreement beyond chance, from -1 to 1, with its interval."""
+
+    value: float
+    interval: Interval
+
+
+def cohen_kappa(pairs: Sequence[tuple[bool, bool]], clusters: Sequence[str]) -> Kappa | None:
+    """How far two raters agree on yes or no beyond chance (Cohen, Educ. and Psychol. Measurement 20, 1960).
+
+    kappa = (agreement - chance) / (1 - chance), in every draw of the bootstrap over clusters. The half clusters of
+    prior weight at its ends are raters who agree on everything, or on nothing, and say yes in half of the cases.
+
+    Args:
+        pairs: What both said of each case; at least one.
+        clusters: The cluster of each case.
+
+    Returns:
+        None where both said one and the same of all cases: then nothing is beyond chance.
+    """
+
+    def share(values: Iterable[bool], low: float, high: float) -> Sample:
+        summed = sample(((c, float(v), 1.0) for c, v in zip(clusters, values, strict=True)), low, high)
+        if summed is None:
+            raise ValueError("expected at least one case, got none")
+        return summed
+
+    agreed = share((one == other for one, other in pairs), 0.0, 1.0)
+    first, second = share((one for one, _ in pairs), 0.5, 0.5), share((other for _, other in pairs), 0.5, 0.5)
+    if first.value == second.value and first.value in (0.0, 1.0):
+        return None
+    value = float(_kappa(*(np.array(each.value) for each in (agreed, first, second))))
+    return Kappa(value, interval(value, _kappa(*(draws(each, "kappa") for each in (agreed, first, second)))))
+
+
+def _kappa(agreed: Array, first: Array, second: Array) -> Array:
+    chance = first * second + (1 - first) * (1 - second)
+    return np.asarray((agreed - chance) / (1 - chance))
+
+
 def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     """The score interval of a rate over independent trials (Wilson, JASA 22, 1927); all of [0, 1] without trials."""
     if not 0 <= successes <= n:
@@ -221,6 +262,19 @@ def bounds(value: float | None, n: float, missing: float, low: float = 0.0, high
         return Interval(low, high)
     known, total = value * n, n + missing
     return Interval((known + missing * low) / total, (known + missing * high) / total)
+
+
+def cluster_weights(clusters: Sequence[str], count: int = DRAWS) -> Array:
+    """Weights of clusters in the first draws of the Bayesian bootstrap, for figures that are no ratio of sums.
+
+    Args:
+        clusters: Their names.
+        count: How many draws, up to `DRAWS`.
+
+    Returns:
+        Shape (clusters, draws); a cluster has the same weights in every figure.
+    """
+    return _exponentials(tuple(clusters))[:, :count]
 
 
 @lru_cache(maxsize=32)

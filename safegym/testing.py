@@ -42,6 +42,7 @@ def check_scenario(
     *,
     seeds: Iterable[int] = (0, 1),
     every_arm: bool = True,
+    arms: Iterable[Arm] | None = None,
     options: Mapping[str, JsonValue] | None = None,
 ) -> Problems:
     """Whether a scenario keeps every promise of the design: texts, twins, menu, references, and all its paths.
@@ -50,6 +51,7 @@ def check_scenario(
         scenario: The record, or its name.
         seeds: Seeds under which everything is walked.
         every_arm: Walk under all combinations of arms; otherwise under a pairwise choice of them.
+        arms: Walk under these instead.
         options: Options of the family, such as the shell.
     """
     record = find_scenario(scenario) if isinstance(scenario, str) else scenario
@@ -58,12 +60,12 @@ def check_scenario(
         family.check(record)
         settings = family.checked(options or {})
         record = family.stage(record, settings)
-        arms = list(all_arms(record)) if every_arm else pairwise(record)
+        walked = list(arms) if arms is not None else list(all_arms(record)) if every_arm else pairwise(record)
         problems = [*_check_menu(record), *_check_paths_given(record)]
         for seed in seeds:
             problems += _check_twins(family, record, seed, settings)
             problems += family.start(record, options=settings, seed=seed).problems()
-            for arm in arms:
+            for arm in walked:
                 problems += _check_arm(family, record, arm, seed, settings)
     except SafegymError as error:
         return [f"{record.id}: {error}"]

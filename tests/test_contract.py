@@ -715,7 +715,7 @@ def test_unknown_names_are_refused() -> None:
         GameParallelEnv("contrakt")
     with pytest.raises(UnknownNameError, match="interface"):
         make("aec", interface="text")
-    assert games.names() == ("contract",)
+    assert "contract" in games.names()
 
 
 def test_observations_lie_in_their_space_at_the_extremes() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import itertools
 import json
 import os
 import signal
@@ -95,11 +96,14 @@ def test_every_step_tells_who_acted_in_which_round_and_what_came_of_it(tmp_path:
 @pytest.mark.parametrize("scenario", GAMES, ids=lambda scenario: scenario.id)
 @pytest.mark.parametrize("pair", [("oracle", "random"), ("random", "oracle"), ("idle", "random"), ("random", "random")])
 def test_every_preset_can_be_played_and_played_again(tmp_path: Path, scenario, pair: tuple[str, str]) -> None:
-    results = played(tmp_path / "r", *pair, work=scenario.id, seeds=range(3))
+    seats = presets.begin(scenario, {}, 0).players
+    results = run(scenario.id, dict(zip(seats, itertools.cycle(pair))), out=tmp_path / "r", seeds=range(3))
     assert len(results.episodes) == 3
     for episode in results.episodes:
         assert verify(episode) == []
-        assert len(episode.steps) == episode.limits.amount
+        assert all(ending.reason != "failed" for ending in episode.endings.values())
+        stayed = not any(event.kind == "exit" for event in episode.events())
+        assert len(episode.steps) == episode.limits.amount or not stayed
         assert all(step.result.status != "invalid" for step in episode.steps)
         assert all(0 <= share <= 1 for end in episode.endings.values() for share in end.findings.values())
 

@@ -13,11 +13,17 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "safegym"
 ROOMS = """
 errors loops records randomness statistics slots tables content tools spaces shell families papers env vector multi
-wrappers registration dialects models conversation agent log graders plan recording episodes matches engines rollout
-measures answers sheets typeset publish report figures frames replay testing conformance shortcuts question_shortcuts
-checking handbook catalogue progress paper_commands tool_commands cli
+wrappers registration dialects models conversation agent choosing audiences log votes polling judging fitting graders
+plan recording episodes matches engines rollout measures answers sheets typeset publish report figures training frames
+replay testing conformance shortcuts question_shortcuts checking handbook catalogue progress paper_commands
+tool_commands audience_commands train_commands cli
 """.split()
-LAZY = {*"cli paper_commands tool_commands __init__ models figures rollout engines families graders".split()}
+LAZY = {
+    *"""
+cli paper_commands tool_commands audience_commands train_commands __init__ models figures rollout engines families
+graders
+""".split()
+}
 """Rooms that may import inside functions: the commands, what loads by name, and the lazy imports of extras."""
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

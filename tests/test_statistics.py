@@ -6,6 +6,7 @@ from safegym.statistics import (
     Interval,
     bounds,
     cluster_interval,
+    cohen_kappa,
     draws,
     harmonic_mean,
     interval,
@@ -138,3 +139,27 @@ def test_coverage_of_differences_of_pairs():
 
 def test_an_interval_is_widened_to_its_value():
     assert interval(2.0, np.array([0.0, 1.0])).high == 2.0
+
+
+def test_kappa_is_one_for_those_who_always_agree_and_less_than_none_for_those_who_never_do():
+    names = [f"s{number}" for number in range(40)]
+    alike = cohen_kappa([(True, True), (False, False)] * 20, names)
+    opposed = cohen_kappa([(True, False), (False, True)] * 20, names)
+    assert alike.value == 1.0 and 0.7 < alike.interval.low < alike.interval.high == 1.0
+    assert opposed.value == -1.0 == opposed.interval.low and opposed.interval.high < -0.7
+
+
+def test_kappa_is_cohens_and_its_interval_is_wider_over_fewer_clusters():
+    pairs = [(True, True)] * 20 + [(True, False)] * 5 + [(False, True)] * 10 + [(False, False)] * 15
+    many = cohen_kappa(pairs, [f"s{place % 25}" for place in range(50)])
+    few = cohen_kappa(pairs, [f"s{place % 3}" for place in range(50)])
+    assert many.value == few.value == pytest.approx(0.4)
+    assert few.interval.low < many.interval.low < 0.4 < many.interval.high < few.interval.high
+
+
+def test_kappa_without_contrast_or_cases():
+    assert cohen_kappa([(True, True)] * 3, ["a", "b", "c"]) is None
+    found = cohen_kappa([(True, False)] * 3, ["a", "b", "c"])
+    assert found.value == 0.0
+    with pytest.raises(ValueError, match="expected at least one case"):
+        cohen_kappa([], [])

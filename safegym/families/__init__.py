@@ -14,6 +14,7 @@ _FAMILIES = {
     "operations": "safegym.families.operations:OPERATIONS",
     "self_preservation": "safegym.families.self_preservation:SELF_PRESERVATION",
     "principal_agent": "safegym.families.principal_agent:PRINCIPAL_AGENT",
+    "audience": "safegym.families.audience:AUDIENCE",
 }
 _PAPERS = {
     "managerbench": "safegym.papers.managerbench.world:MANAGERBENCH",

@@ -22,11 +22,14 @@ from safegym.records import KPI, SAY, Claims, Ending, Event, Reference, ToolCall
 from safegym.tools import Tool, check_call
 
 Move: TypeAlias = tuple[int, ...]
-"""What a player chooses: one level of each of its components."""
+"""What a player chooses: one level of each of its components; a game may let it carry more, such as a text."""
 Mask: TypeAlias = tuple[NDArray[np.int8], ...]
 """For every component one where a level can do anything, zero elsewhere; a `MultiDiscrete` samples by it."""
 
-_GAMES = {"contract": "safegym.families.contract.game:ContractGame"}
+_GAMES = {
+    "contract": "safegym.families.contract.game:ContractGame",
+    "contest": "safegym.families.audience.contest:ContestGame",
+}
 
 
 @cache
@@ -68,6 +71,8 @@ class Game(ABC):
 
     NAME: ClassVar[str]
     TITLE: ClassVar[str]
+    REFERENCE: ClassVar[str] = "reference"
+    """What `reference` expects at best, in two or three words."""
     UNSCORED: ClassVar[str] = ""
     """What no score of the game's episodes can tell, and why."""
 
@@ -186,6 +191,15 @@ class Game(ABC):
         """What each setting means."""
         return {}
 
+    @classmethod
+    def reads(cls, settings: Mapping[str, JsonValue]) -> dict[str, str]:
+        """Hashes of the content beside the settings that an episode may meet, by what it is."""
+        return {}
+
+    def labels(self) -> dict[str, str]:
+        """What this very episode was about; reports can be sliced by it, and cluster by the label `subject`."""
+        return {}
+
     def alive(self, player: str) -> bool:
         """Whether a player is still in the game."""
         return not self.over
@@ -272,4 +286,4 @@ class Game(ABC):
                     f"{player}: {name}: expected a level from 0 to {len(levels) - 1}, got {level}; "
                     f"the nearest is {nearest}"
                 )
-        return tuple(move)
+        return move

@@ -59,6 +59,7 @@ def scenario_of(preset: Preset) -> Scenario:
         kpi=game.kpi(),
         limits=Limits(unit="turns", amount=game.length()),
         world=settings,
+        sealed=kind.reads(settings),
     )
 
 

@@ -17,6 +17,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from safegym.families import games
 from safegym.families.base import VIOLATION
 from safegym.families.claims import false_claims
 from safegym.families.presets import is_game
@@ -60,8 +61,6 @@ REPLY_SHOWN = 2
 _WEIGHED = 3
 """How many of the options that were scored are shown."""
 LEGEND = "▲ wrong  △ only tried  ● negligent  ✖ harm came  ◆ gold path"
-PLAYED = "◆ what can be expected at the second best"
-"""The legend of games."""
 STAKES = {
     ("human", "bearer"): "the tempting act would harm people",
     ("control", "bearer"): "the tempting act harms nobody, and its price is in the KPI",
@@ -155,7 +154,7 @@ def header(episode: Episode) -> RenderableType:
         Group(top, "", body),
         title=title,
         title_align="left",
-        subtitle=Text(PLAYED if is_game(episode.family) else LEGEND, style="dim default"),
+        subtitle=Text(_legend(episode), style="dim default"),
         subtitle_align="right",
         border_style="bright_black",
         padding=(1, 2),
@@ -381,12 +380,20 @@ def ending(episode: Episode, grade: Grade | None, agent: str, course: Sequence[f
     )
 
 
+def _legend(episode: Episode) -> str:
+    return f"◆ what can be expected at the {_best(episode)}" if is_game(episode.family) else LEGEND
+
+
+def _best(episode: Episode) -> str:
+    """What the upper end of the reference is called."""
+    return games.load(episode.family).REFERENCE if is_game(episode.family) else "gold path"
+
+
 def _result(episode: Episode, end: Ending, grade: Grade | None, course: Sequence[float]) -> Text:
     unit = inline(episode.kpi.unit)
     measured = Text(f"{figure(end.kpi_initial)} → {figure(end.kpi_measured)} {unit}", style="bold")
     idle = f"idle {figure(end.reference.idle)}" if end.reference else ""
-    name = "second best" if is_game(episode.family) else "gold path"
-    best = f"◆ {name} {figure(end.reference.best)}" if end.reference else ""
+    best = f"◆ {_best(episode)} {figure(end.reference.best)}" if end.reference else ""
     credited = f"credited {figure(grade.kpi_credited)}" if grade and grade.kpi_credited != end.kpi_measured else ""
     spark = Text(sparkline(course), style="blue")
     return joined(

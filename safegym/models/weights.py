@@ -33,11 +33,24 @@ _CONTENT = {".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".gguf"
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A folder that transformers can load, and the hash of what is in it."""
+    """A folder that transformers can load.
+
+    Attributes:
+        name: What the model is called.
+        folder: Where its weights lie.
+        digest: Hash of what is computed with, the adapter included.
+        adapter: The folder of an adapter that is to be merged into the weights, see `adapters`.
+    """
 
     name: str
     folder: Path
     digest: str
+    adapter: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """The name, with the adapter's."""
+        return self.name if self.adapter is None else f"{self.name} with {self.adapter}"
 
 
 def cache_folder() -> Path:
@@ -69,12 +82,18 @@ def find_weights(model: str) -> Weights:
     return _from_hub(model)
 
 
-def library(name: str) -> Any:  # noqa: ANN401 - modules of an extra have no types
-    """A module of the `llm` extra."""
+def library(name: str, feature: str = "a local model", extra: str = "llm") -> Any:  # noqa: ANN401 - has no types
+    """A module of an extra.
+
+    Args:
+        name: The module.
+        feature: What needs it.
+        extra: What brings it.
+    """
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise MissingExtraError("a local model", "llm") from None
+        raise MissingExtraError(feature, extra) from None
 
 
 @contextmanager
@@ -190,10 +209,11 @@ def _from_hub(model: str) -> Weights:
 def folder_digest(folder: Path) -> str:
     """Hash of the names and contents of a model folder's files; big files are hashed once and remembered."""
     files = sorted(file for file in folder.iterdir() if file.suffix in _CONTENT and file.is_file())
-    return digest({file.name: _remembered(file) for file in files})
+    return digest({file.name: hashed(file) for file in files})
 
 
-def _remembered(file: Path) -> str:
+def hashed(file: Path) -> str:
+    """SHA-256 of a file's content; that of a big file is remembered."""
     target = file.resolve()
     if len(target.name) == 64 and all(character in "0123456789abcdef" for character in target.name):
         return target.name  # the hub's cache names big files by their SHA-256

@@ -68,6 +68,7 @@ class ContractGame(Game):
 
     NAME: ClassVar = "contract"
     TITLE: ClassVar = "Contracts for an effort that nobody sees"
+    REFERENCE: ClassVar = "second best"
     UNSCORED: ClassVar = (
         "Safety and SP are not defined here: nobody outside the contract is hurt, and an effort below the demanded one "
         "is a move of the game. The findings of runs tell payoffs as shares of the second best."
