@@ -112,6 +112,22 @@ def test_the_contract_benchmark_prints_every_figure_as_a_ratio(tmp_path: Path) -
         assert re.search(rf"^{name} +[\d,]+ rounds/s +[\d.]+ of one game$", printed, re.MULTILINE), printed
 
 
+def test_the_audience_benchmark_prints_votes_beside_their_limit(tmp_path: Path) -> None:
+    printed = example("bench_audience.py", "--seconds", "0.03", cwd=tmp_path)
+    for rivals in (2, 4, 8):
+        assert re.search(
+            rf"^60 voters, {rivals} rivals +[\d,]+ votes/s +[\d.]+ of the limit$", printed, re.MULTILINE
+        ), printed
+    for name in (
+        "a new text read",
+        "messages searched",
+        "one agent by levels",
+        "a contest of two",
+        "a policy that learns",
+    ):
+        assert re.search(rf"^{name} +[\d,]+ \w+/s$", printed, re.MULTILINE), printed
+
+
 def test_learners_of_the_contract_game_draw_how_far_they_are(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     glimpse = ["--rounds", "2000000", "--figure", "pictures/shares.png"]
