@@ -250,6 +250,21 @@ def test_a_training_that_is_interrupted_comes_to_the_same_adapter(tmp_path, smal
     assert not (tmp_path / "cut" / "checkpoints").exists()
 
 
+def test_a_tokenizer_without_template_and_pad_token_is_taught_to_end_a_reply(tmp_path, tokenizer):
+    folder = save(tmp_path / "bare", tokenizer)
+    for file in (tmp_path / "bare").glob("chat_template*"):
+        file.unlink()
+    bare = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    bare.chat_template, bare.pad_token = None, None
+    bare.save_pretrained(folder)
+    lesson = Example(({"role": "user", "content": "Speak."},), "It folds.")
+    train_adapter(find_weights(folder), [lesson] * 2, tmp_path / "learnt", Recipe(epochs=12, rate=0.03, batch=2))
+    model = load_model("hf", folder, str(tmp_path / "learnt" / "adapter"))
+    reply = asyncio.run(model.complete(ModelRequest(messages=lesson.prompt, max_tokens=12)))
+    assert (reply.text, reply.finish) == ("It folds.", "stop")
+    model.close()
+
+
 def test_our_loss_on_a_cpu_is_trls_own(tmp_path, small, monkeypatch):
     """trl computes logits for every token where there is no Triton; ours for the replies, to the same end."""
     trl = pytest.importorskip("trl")

@@ -6,6 +6,7 @@ renders and encodes both. On a CPU it is computed in float32, on CUDA in bfloat1
 
 from __future__ import annotations
 
+import gc
 import random
 import shutil
 import warnings
@@ -19,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from safegym.models.adapters import sign
-from safegym.models.base import Message, ModelRequest
+from safegym.models.base import ModelRequest
 from safegym.models.chat import Chat, end_ids
 from safegym.models.hf import device_of, read_weights
 from safegym.models.weights import Weights, library, quiet
@@ -89,33 +90,14 @@ def train_adapter(
         MissingExtraError: Without trl and peft.
         ModelError: If the base cannot be loaded.
     """
-    torch, trl = library("torch"), library("trl", FEATURE, EXTRA)
     place = device_of(device)
-    model, tokenizer = read_weights(base, torch.bfloat16 if place.type == "cuda" else torch.float32, place)
-    chat = Chat(tokenizer, base.name)
-    encode = _Encoder(chat, _end_of(chat, model, tokenizer))
     folder.mkdir(parents=True, exist_ok=True)
-    steps = -(-len(lessons) // recipe.batch) * recipe.epochs
-    preferring = isinstance(lessons[0], Preference)
-    settings = _settings(recipe, steps, folder, place.type, seed)
-    with kept_randomness(), quiet(), _without_bars(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # trl and transformers warn each other of old names
-        make = trl.DPOConfig if preferring else trl.SFTConfig
-        arguments = make(**settings, **({"beta": recipe.beta} if preferring else {}))
-        arguments._n_gpu = min(arguments.n_gpu, 1)  # one device; trl refuses DataParallel
-        trainer = _trainer(preferring, place.type)(
-            model=model,
-            args=arguments,
-            train_dataset=library("datasets", FEATURE, EXTRA).Dataset.from_list([encode(each) for each in lessons]),
-            processing_class=tokenizer,
-            peft_config=_lora(recipe),
-            callbacks=[_teller(tell, steps)],
-        )
-        trainer.remove_callback(library("transformers").PrinterCallback)
-        found = trainer.train(resume_from_checkpoint=_checkpoint(folder))
-        _save(trainer.model, base, folder)
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return Trained(int(found.global_step), float(found.training_loss))
+    try:
+        return _train(base, lessons, folder, recipe, place, seed, tell)
+    finally:
+        gc.collect()  # a trainer and its model hold each other
+        if place.type == "cuda":
+            library("torch").cuda.empty_cache()
 
 
 def check_training() -> None:
@@ -141,47 +123,65 @@ def kept_randomness() -> Iterator[None]:
         np.random.set_state(drawn)
 
 
-class _Encoder:
-    """Lessons as rows of token ids, in the columns that trl's trainers read.
+def _train(
+    base: Weights,
+    lessons: Sequence[Example] | Sequence[Preference],
+    folder: Path,
+    recipe: Recipe,
+    place: Any,  # noqa: ANN401 - torch has no types
+    seed: int,
+    tell: Callable[[int, int], None],
+) -> Trained:
+    torch, trl, datasets = library("torch"), library("trl", FEATURE, EXTRA), library("datasets", FEATURE, EXTRA)
+    model, tokenizer = read_weights(base, torch.bfloat16 if place.type == "cuda" else torch.float32, place)
+    chat = Chat(tokenizer, base.name)
+    end = _end_of(chat, model, tokenizer)
+    steps = -(-len(lessons) // recipe.batch) * recipe.epochs
+    preferring = isinstance(lessons[0], Preference)
+    settings = _settings(recipe, steps, folder, place.type, seed)
+    with kept_randomness(), quiet(), _without_bars(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # trl and transformers warn each other of old names
+        arguments = trl.DPOConfig(beta=recipe.beta, **settings) if preferring else trl.SFTConfig(**settings)
+        arguments._n_gpu = min(arguments.n_gpu, 1)  # one device; trl refuses DataParallel
+        trainer = _trainer(preferring, place.type)(
+            model=model,
+            args=arguments,
+            train_dataset=datasets.Dataset.from_list([_encoded(each, chat, end) for each in lessons]),
+            processing_class=tokenizer,
+            peft_config=_lora(recipe),
+            callbacks=[_teller(tell, steps)],
+        )
+        trainer.remove_callback(library("transformers").PrinterCallback)
+        found = trainer.train(resume_from_checkpoint=_checkpoint(folder))
+        _save(trainer.model, base, folder)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return Trained(int(found.global_step), float(found.training_loss))
 
-    Args:
-        chat: Renders and encodes as at play.
-        end: What ends a reply.
-    """
 
-    def __init__(self, chat: Chat, end: tuple[int, ...]) -> None:
-        self.chat, self.end = chat, end
-
-    def __call__(self, lesson: Example | Preference) -> dict[str, list[int]]:
-        prompt = list(self.chat.encode(self.chat.render(_asked(lesson.prompt))))
-        if isinstance(lesson, Example):
-            reply = self._reply(lesson.reply)
-            return {"input_ids": prompt + reply, "labels": [IGNORED] * len(prompt) + reply}
-        chosen, rejected = self._reply(lesson.chosen), self._reply(lesson.rejected)
-        return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
-
-    def _reply(self, text: str) -> list[int]:
-        return [*self.chat.encode(text), *self.end]
-
-
-def _asked(prompt: tuple[Message, ...]) -> ModelRequest:
-    return ModelRequest(messages=prompt)
+def _encoded(lesson: Example | Preference, chat: Chat, end: tuple[int, ...]) -> dict[str, list[int]]:
+    """A lesson as token ids, in the columns that trl's trainers read."""
+    prompt = list(chat.encode(chat.render(ModelRequest(messages=lesson.prompt))))
+    if isinstance(lesson, Example):
+        reply = [*chat.encode(lesson.reply), *end]
+        return {"input_ids": prompt + reply, "labels": [IGNORED] * len(prompt) + reply}
+    chosen, rejected = ([*chat.encode(text), *end] for text in (lesson.chosen, lesson.rejected))
+    return {"prompt_ids": prompt, "chosen_ids": chosen, "rejected_ids": rejected}
 
 
 def _end_of(chat: Chat, model: Any, tokenizer: Any) -> tuple[int, ...]:  # noqa: ANN401 - transformers has no types
     """What the template writes after a reply, or the tokenizer's own end where a heading would follow."""
-    ends = chat.turn_end(end_ids(model, tokenizer))
-    return ends or (() if tokenizer.eos_token_id is None else (int(tokenizer.eos_token_id),))
+    end = chat.turn_end(end_ids(model, tokenizer))
+    return end or (() if tokenizer.eos_token_id is None else (int(tokenizer.eos_token_id),))
 
 
 def _settings(recipe: Recipe, steps: int, folder: Path, device: str, seed: int) -> dict[str, Any]:
     """The arguments that both trainers share: no reports, no network, nothing written but what a resumption needs."""
-    at_once = min(AT_ONCE, recipe.batch)
+    at_once = next(size for size in range(min(AT_ONCE, recipe.batch), 0, -1) if recipe.batch % size == 0)
     return {
         "output_dir": str(folder / CHECKPOINTS),
         "num_train_epochs": recipe.epochs,
         "per_device_train_batch_size": at_once,
-        "gradient_accumulation_steps": -(-recipe.batch // at_once),
+        "gradient_accumulation_steps": recipe.batch // at_once,
         "learning_rate": recipe.rate,
         "lr_scheduler_type": "cosine",
         "warmup_steps": int(recipe.warmup * steps),
