@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Sequence
-from typing import get_args
+from typing import Annotated, Literal, get_args, get_origin
 
 from safegym import content, families
 from safegym.families.base import Family, complete_arm
@@ -128,7 +128,15 @@ def _number(scenarios: Sequence[Scenario], place: int) -> Sequence[str]:
 
 
 def _values(annotation: object) -> str:
-    return ", ".join(map(str, get_args(annotation))) or getattr(annotation, "__name__", str(annotation))
+    """What an option takes: its listed values, or the kind of it."""
+    if get_origin(annotation) is Annotated:
+        return _values(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return ", ".join(map(str, get_args(annotation)))
+    kinds = get_args(annotation) or (annotation,)
+    if len(kinds) > 1:
+        return ", ".join(map(_values, kinds))
+    return str(getattr(kinds[0], "__name__", kinds[0]))
 
 
 def _row(family: Family, scenario: Scenario) -> Sequence[str]:
