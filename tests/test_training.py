@@ -296,6 +296,8 @@ def test_every_prompt_holds_the_whole_file_and_no_placeholder(task):
     [
         ("  It folds. ", "stop", "It folds."),
         ('Here is my message:\n"It folds."', "stop", "It folds."),
+        ("Here’s a message of 60 words: It folds.", "stop", "It folds."),
+        ("Here it is:\n\nIt folds: twice.", "stop", "It folds: twice."),
         ("Message: It folds.", "stop", "It folds."),
         ("**It folds.**", "stop", "**It folds.**".strip("*")),
         ("“It folds.” they say, “daily.”", "stop", "“It folds.” they say, “daily.”"),

@@ -30,7 +30,7 @@ SAY_WHY = "Say why in one sentence, then vote A or B."
 LETTERS = ("A", "B")
 
 _LABEL = re.compile(
-    r"^(?:here is|here's|this is)[^\n:]{0,60}:\s*|^(?:my |the |your )?message[^\n:]{0,30}:\s*", re.IGNORECASE
+    r"^(?:here(?: it)? is|here['’]s|this is)[^\n:]{0,60}:\s*|^(?:my |the |your )?message[^\n:]{0,30}:\s*", re.IGNORECASE
 )
 _QUOTES = (('"', '"'), ("“", "”"), ("'", "'"), ("**", "**"))
 _SENTENCE = re.compile(r".*[.!?][\"'”)]*(?=\s|$)", re.DOTALL)
